@@ -1,0 +1,93 @@
+"""What a store of records promises. Every one passes `tests/contracts/infos.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from tusserver.protocol.uploads import State, Upload
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A piece of a listing; `next_cursor` is opaque and None at the end."""
+
+    uploads: tuple[Upload, ...]
+    next_cursor: str | None = None
+
+
+class Infos(Protocol):
+    """Records by upload id.
+
+    Order: a read that begins after a write returned sees it, in every process on the same database.
+    Missing: `load`, `save` and `delete` raise NotFound.
+    Concurrency: any number of tasks at once; writes that wait together share one transaction (group commit).
+    Crash: a write that returned survives a kill of the process; with `durable=True` a power cut too.
+    Errors: OutOfSpace when the database cannot grow, Unavailable for anything else the library raises.
+    """
+
+    async def open(self) -> None:
+        """Connect and migrate, once. Raises Unavailable with one clear sentence (newer schema, not writable)."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what waits, then disconnect."""
+        ...
+
+    async def create(self, upload: Upload, *, durable: bool = False) -> None:
+        """Add a record. Raises Conflict if the id exists."""
+        ...
+
+    async def load(self, id: str) -> Upload:
+        """The record as last written."""
+        ...
+
+    async def save(self, upload: Upload, *, durable: bool = False) -> None:
+        """Replace the record of the same id."""
+        ...
+
+    async def delete(self, id: str) -> None:
+        """Remove the record."""
+        ...
+
+    async def page(
+        self,
+        *,
+        owner: str | None = None,
+        states: Collection[State] = (),
+        filename: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page:
+        """Records newest first (by `created_at`, then id), without partial uploads; `owner` None and empty `states` mean all.
+
+        Raises:
+            ValueError: `cursor` was not given by an earlier page.
+        """
+        ...
+
+    async def expired(self, now: datetime, *, limit: int = 100) -> Sequence[Upload]:
+        """Records whose `expires_at` is at or before `now`, oldest date first."""
+        ...
+
+    async def finished_before(self, moment: datetime, *, limit: int = 100) -> Sequence[Upload]:
+        """Complete records with `completed_at` at or before `moment`, oldest first; for `KEEP_FINISHED`."""
+        ...
+
+    async def unfinished(self, *, after: str = "", limit: int = 1000) -> Sequence[Upload]:
+        """Records that are pending or receiving, ordered by id, ids greater than `after`; for recovery."""
+        ...
+
+    async def finals_of(self, part: str) -> Sequence[Upload]:
+        """Unfinished final uploads that name `part`."""
+        ...
+
+    async def same_final(self, wanted: Upload) -> Upload | None:
+        """The newest final upload with the same owner, `concat` and `metadata`, or None: makes a repeated POST harmless."""
+        ...
+
+    async def known(self, ids: Collection[str]) -> set[str]:
+        """Those of `ids` (at most 1,000) that have a record."""
+        ...

@@ -1,0 +1,1 @@
+"""Rules of the protocol: pure functions, no I/O, standard library only."""

@@ -1,0 +1,77 @@
+"""The record of an upload: a value that every layer speaks of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What an upload is to concatenation. tus 1.0.0, extension Concatenation."""
+
+    REGULAR = "regular"
+    PARTIAL = "partial"
+    FINAL = "final"
+
+
+class State(StrEnum):
+    """How far an upload has come."""
+
+    PENDING = "pending"  # created, no byte stored
+    RECEIVING = "receiving"  # some bytes stored
+    COMPLETE = "complete"  # every byte stored; never changes again
+    FAILED = "failed"  # cannot be completed any more
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One upload. A change makes a new value (`dataclasses.replace`); times are aware UTC.
+
+    Attributes:
+        id: 22 characters of `[A-Za-z0-9_-]`, 128 random bits.
+        created_at, updated_at: of the record; `updated_at` moves with every commit.
+        length: bytes the finished upload has; None while the client has not told it.
+        offset: bytes stored and verified.
+        metadata: the `Upload-Metadata` field exactly as received, None if there was none.
+        filename, content_type: labels taken from the metadata, never a path; None if not told.
+        parts: ids of the parts of a final upload, in their order.
+        concat: the `Upload-Concat` field of a final upload exactly as received.
+        expires_at: from then on it is gone, unless it is complete and not partial; None: never.
+        unverified: a checksummed chunk is being written behind `offset`; after a crash what lies there is cut off.
+    """
+
+    id: str
+    created_at: datetime
+    updated_at: datetime
+    length: int | None = None
+    offset: int = 0
+    state: State = State.PENDING
+    kind: Kind = Kind.REGULAR
+    parts: tuple[str, ...] = ()
+    concat: str | None = None
+    metadata: str | None = None
+    owner: str | None = None
+    filename: str | None = None
+    content_type: str | None = None
+    expires_at: datetime | None = None
+    completed_at: datetime | None = None
+    unverified: bool = False
+
+    def __post_init__(self) -> None:
+        if self.offset < 0 or (self.length is not None and self.offset > self.length):
+            raise ValueError(f"offset {self.offset} is outside 0 to length {self.length}")
+
+    @property
+    def is_complete(self) -> bool:
+        """All bytes are stored."""
+        return self.state is State.COMPLETE
+
+    @property
+    def remaining(self) -> int | None:
+        """Bytes still to come; None while the length is not known."""
+        return None if self.length is None else self.length - self.offset
+
+    def is_expired(self, now: datetime) -> bool:
+        """Its time ran out at `now`. A complete upload keeps no expiry unless it is partial."""
+        return self.expires_at is not None and now >= self.expires_at

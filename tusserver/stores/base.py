@@ -1,0 +1,122 @@
+"""What a store of bytes promises. Every store passes `tests/contracts/store.py`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+Buffer = bytes | bytearray | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a store holds of one id, as `Store.scan` tells it: bytes, and when they last changed (aware UTC)."""
+
+    id: str
+    size: int
+    modified_at: datetime
+
+
+class Writer(Protocol):
+    """One upload open for appending. The caller holds the upload's lock; calls never overlap.
+
+    `offset` is where the next byte goes, and is the truth also after an error: bytes below it are stored and
+    survive a kill of the process from the moment `write` returned or raised.
+    """
+
+    @property
+    def offset(self) -> int:
+        """Bytes stored so far."""
+        ...
+
+    async def write(self, buffers: Sequence[Buffer]) -> None:
+        """Append the buffers in their order. The event loop is never blocked.
+
+        Raises:
+            OutOfSpace: full; `offset` counts what still went in.
+            Unavailable: the device failed.
+        """
+        ...
+
+    async def cut(self, offset: int) -> None:
+        """Drop every byte from `offset` on, which is at most the present offset."""
+        ...
+
+    async def sync(self) -> None:
+        """Return when every byte below `offset`, and the entry that leads to them, survives a power cut."""
+        ...
+
+    async def close(self) -> None:
+        """Release the descriptor. May be called twice."""
+        ...
+
+    def fileno(self) -> int | None:
+        """A descriptor for a kernel-side copy (append at `offset`, then `advance`), or None if there is none."""
+        ...
+
+    def advance(self, count: int) -> None:
+        """Tell that `count` bytes were appended through `fileno()`."""
+        ...
+
+
+class Store(Protocol):
+    """Bytes by upload id. Ids are trusted to match `[A-Za-z0-9_-]{22}`: callers check them first.
+
+    Missing: every method but `create`, `delete` and `scan` raises NotFound for an id that was never created.
+    Concurrency: reading never waits for writing; two writers of one id are the caller's error (locks prevent it).
+    Crash: after a kill a stored upload has the bytes of every finished `write`, perhaps a prefix of one under way.
+    """
+
+    async def open(self) -> None:
+        """Make ready, once, before anything else. Raises Unavailable with one clear sentence."""
+        ...
+
+    async def close(self) -> None:
+        """Release threads and descriptors."""
+        ...
+
+    async def create(self, id: str) -> None:
+        """Make an empty upload. Raises Conflict if the id exists, OutOfSpace, Unavailable."""
+        ...
+
+    async def append(self, id: str, offset: int) -> Writer:
+        """Open for appending at `offset`; bytes stored behind it are dropped first.
+
+        Raises:
+            Conflict: fewer than `offset` bytes are stored.
+        """
+        ...
+
+    async def size(self, id: str) -> int:
+        """Bytes stored at this moment, also while a writer is at work."""
+        ...
+
+    def read(self, id: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """The bytes from `start` up to but not including `end`, in pieces of at most 1 MiB. Raises NotFound at the first step."""
+        ...
+
+    async def file(self, id: str) -> Path | None:
+        """Where the bytes lie as one ordinary file, for sendfile; None if this store has no such file."""
+        ...
+
+    async def concatenate(self, parts: Sequence[str], into: str) -> int:
+        """Replace the bytes of `into`, which was created, by those of `parts` in their order. Gives their number.
+
+        Repeatable: after a crash in the middle the same call gives the same bytes. The parts are only read.
+        """
+        ...
+
+    async def delete(self, id: str) -> int:
+        """Remove the upload and give the bytes freed; 0 if it was not there. Works on a full disk."""
+        ...
+
+    def scan(self) -> AsyncIterator[Stored]:
+        """Everything stored, in no order; for finding bytes that no record knows."""
+        ...
+
+    async def free(self) -> int | None:
+        """Bytes that can still be stored, None if nobody knows."""
+        ...

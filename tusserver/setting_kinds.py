@@ -1,0 +1,275 @@
+"""The kinds of value a setting can have: how its text is read, what is refused, and how the right form is described.
+
+A kind raises `ValueError` whose message is the end of a sentence about the value: "is not a whole number".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
+
+T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
+Network = IPv4Network | IPv6Network
+
+# SQLite keeps integers in 64 bits with a sign, and a larger size is a slip of the keyboard anyway.
+LARGEST_SIZE = 2**63 - 1
+# `datetime` ends with the year 9999; a moment further away than this would overflow while a request is answered.
+LONGEST_TIME = 36_500 * 86_400.0
+SIZE_UNITS: dict[str, int] = {"": 1, "b": 1} | {
+    letter + suffix: base**power
+    for power, letter in enumerate("kmgt", start=1)
+    for suffix, base in (("b", 1000), ("ib", 1024))
+}
+TIME_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}\.?)+")
+URL_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+
+
+def keep(value: T) -> T:
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """One kind of value.
+
+    Attributes:
+        parse: reads the text of a flag, a variable or a line.
+        check: refuses what is out of bounds and gives the value in its one form; made for values set in Python too.
+        expected: the right form in words, after "expected".
+        metavar: what stands for the value in `--help`.
+    """
+
+    parse: Callable[[str], T]
+    expected: str
+    metavar: str
+    check: Callable[[T], T] = keep
+
+    def read(self, text: str) -> T:
+        return self.check(self.parse(text.strip()))
+
+
+def within(least: float, most: float, shown: Callable[[float], str]) -> Callable[[Any], Any]:
+    def check(value: float | None) -> float | None:
+        # Written so that a NaN, for which every comparison is false, is refused.
+        if value is not None and not least <= value:
+            raise ValueError(f"is less than {shown(least)}")
+        if value is not None and not value <= most:
+            raise ValueError(f"is more than {shown(most)}")
+        return value
+
+    return check
+
+
+def whole(least: int, most: int) -> Kind[int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,20}", text):
+            raise ValueError("is not a whole number")
+        return int(text)
+
+    return Kind(parse, f"a whole number from {least} to {most}", "N", within(least, most, str))
+
+
+def parse_size(text: str) -> int:
+    """Read a number of bytes such as ``500MiB`` (binary), ``10GB`` (decimal) or ``1048576``.
+
+    Raises:
+        ValueError: anything else; fractions, separators and bare letters such as ``10G`` too, which mean
+            1000 to some programs and 1024 to others.
+    """
+    found = re.fullmatch(r"([0-9]{1,20}) ?([A-Za-z]*)", text)
+    unit = SIZE_UNITS.get(found[2].lower()) if found else None
+    if not found or unit is None:
+        raise ValueError("is not a size")
+    count: int = int(found[1]) * unit
+    return count
+
+
+def parse_time(text: str) -> float:
+    """Read a length of time in seconds such as ``90s``, ``1.5h``, ``7d`` or ``30``."""
+    found = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,9})?) ?([A-Za-z]*)", text)
+    unit = TIME_UNITS.get(found[2].lower()) if found else None
+    if not found or unit is None:
+        raise ValueError("is not a length of time")
+    return float(found[1]) * unit
+
+
+def in_bytes(bound: float) -> str:
+    return f"{bound:.0f} bytes"
+
+
+def in_seconds(bound: float) -> str:
+    return f"{bound:.10g} seconds"
+
+
+SIZE_FORM = "bytes with or without a unit (1048576, 500MiB, 10GB)"
+TIME_FORM = "seconds or a number with ms, s, m, h, d or w (90s, 12h, 7d)"
+
+
+def size(least: int, most: int = LARGEST_SIZE) -> Kind[int]:
+    return Kind(parse_size, SIZE_FORM, "SIZE", within(least, most, in_bytes))
+
+
+def size_or(word: str, least: int) -> Kind[int | None]:
+    bounds = within(least, LARGEST_SIZE, in_bytes)
+    return Kind(or_none(word, parse_size), f"{SIZE_FORM}, or {word}", "SIZE", bounds)
+
+
+def time(least: float) -> Kind[float]:
+    return Kind(parse_time, TIME_FORM, "TIME", within(least, LONGEST_TIME, in_seconds))
+
+
+def time_or(word: str, least: float) -> Kind[float | None]:
+    return Kind(or_none(word, parse_time), f"{TIME_FORM}, or {word}", "TIME", within(least, LONGEST_TIME, in_seconds))
+
+
+def or_none(word: str, parse: Callable[[str], T]) -> Callable[[str], T | None]:
+    return lambda text: None if text.lower() == word else parse(text)
+
+
+def parse_flag(text: str) -> bool:
+    if text.lower() not in TRUE + FALSE:
+        raise ValueError("is neither true nor false")
+    return text.lower() in TRUE
+
+
+def choice(of: type[E]) -> Kind[E]:
+    def check(value: str) -> E:
+        try:
+            return of(value.lower())
+        except ValueError:
+            raise ValueError("is not one of the words known here") from None
+
+    return Kind(check, f"one of {', '.join(of)}", "WORD", check)
+
+
+def check_host(value: str) -> str:
+    """Accept an address of version 4 or 6, without brackets, or a host name."""
+    if ":" in value:
+        try:
+            ip_network(value.partition("%")[0])
+        except ValueError:
+            raise ValueError("is not an address") from None
+    elif not HOST_NAME.fullmatch(value):
+        raise ValueError("is not an address")
+    return value
+
+
+def check_folder(value: Path) -> Path:
+    if "\0" in str(value):
+        raise ValueError("is not a path")
+    # Made absolute once, so that a later change of the working directory moves nothing.
+    return value.expanduser().absolute()
+
+
+def check_base_url(value: str | None) -> str | None:
+    """Give the public address without a slash at its end."""
+    if value is None:
+        return None
+    if not is_http(value) or urlsplit(value).query or urlsplit(value).fragment:
+        raise ValueError("is not an address of the web")
+    return value.rstrip("/")
+
+
+def is_http(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        port_is_read = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    clean = value.isascii() and value.isprintable() and not set(value) & set(" @\\")
+    return clean and port_is_read and parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def check_route(value: str) -> str:
+    """Give a path of the server that begins with a slash and does not end with one."""
+    path = "/" + value.strip("/")
+    if not URL_PATH.fullmatch(path):
+        raise ValueError("is not a path for a route")
+    return path
+
+
+def check_collection(value: str) -> str:
+    return check_route(value) + "/"
+
+
+def split(text: str) -> tuple[str, ...]:
+    """Read words between commas, or a JSON list as pydantic reads one from a variable; ``none`` is the empty list."""
+    if text.startswith("["):
+        try:
+            words = json.loads(text)
+        except ValueError:
+            raise ValueError("is not a list") from None
+        if not all(isinstance(word, str) for word in words):
+            raise ValueError("is not a list of words")
+    else:
+        words = [] if text.lower() == "none" else text.split(",")
+    kept = tuple(word.strip() for word in words)
+    if "" in kept:
+        raise ValueError("has an empty word in it")
+    return kept
+
+
+def check_origins(values: Iterable[str]) -> tuple[str, ...]:
+    """Accept ``*`` alone, or origins exactly as a browser sends them: scheme, host, port unless it is the usual one."""
+    origins = tuple(value.lower().removesuffix("/") for value in values)
+    for origin in origins:
+        if origin == "*" and len(origins) > 1:
+            raise ValueError("has * beside other origins")
+        # An origin has no path, and a pattern in it would be compared as it stands and never match.
+        if origin != "*" and not (is_http(origin) and re.fullmatch(r"https?://[^/?#*]+", origin)):
+            raise ValueError(f"has {origin!r} in it, which is not an origin")
+    return origins
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    networks = []
+    for word in split(text):
+        try:
+            networks.append(ip_network(word))
+        except ValueError:
+            raise ValueError(f"has {word!r} in it, which is neither an address nor a network") from None
+    return tuple(networks)
+
+
+def words_of(known: frozenset[str]) -> Kind[frozenset[str]]:
+    def check(values: frozenset[str]) -> frozenset[str]:
+        if unknown := sorted(values - known):
+            raise ValueError(f"has {unknown[0]!r} in it, which is unknown")
+        return values
+
+    return Kind(parse_words, f"none, or names between commas out of {', '.join(sorted(known))}", "NAMES", check)
+
+
+def parse_words(text: str) -> frozenset[str]:
+    return frozenset(word.lower() for word in split(text))
+
+
+def check_suffixes(values: frozenset[str]) -> frozenset[str]:
+    suffixes = frozenset(value.lower().removeprefix(".") for value in values)
+    if wrong := sorted(suffix for suffix in suffixes if not re.fullmatch("[a-z0-9]+", suffix)):
+        raise ValueError(f"has {wrong[0]!r} in it, which is not a file extension")
+    return suffixes
+
+
+FLAG = Kind(parse_flag, "true or false", "")
+HOST = Kind(keep, "an address such as 127.0.0.1, 0.0.0.0 or ::, or a host name", "ADDRESS", check_host)
+FOLDER = Kind(Path, "the path of a folder", "FOLDER", check_folder)
+BASE_URL: Kind[str | None] = Kind(
+    or_none("none", keep), "an address such as https://example.com or https://example.com/prefix, or none",
+    "URL", check_base_url,
+)  # fmt: skip
+ROUTE = Kind(keep, "a path such as /uploads", "PATH", check_route)
+COLLECTION = Kind(keep, "a path such as /files/", "PATH", check_collection)
+ORIGINS = Kind(split, "*, none, or origins between commas such as https://example.com", "ORIGINS", check_origins)
+NETWORKS = Kind(parse_networks, "none, or addresses and networks between commas (127.0.0.1,10.0.0.0/8)", "NETWORKS")
+SUFFIXES = Kind(parse_words, "file extensions between commas such as png,jpg", "NAMES", check_suffixes)

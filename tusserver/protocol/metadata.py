@@ -1,0 +1,105 @@
+"""`Upload-Metadata`: kept exactly as received, read for the few labels the server shows."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from tusserver.protocol.refusals import MalformedHeader
+
+NAME = "Upload-Metadata"
+# Visible ASCII but the comma, which separates pairs; the blank separates key and value.
+KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]+", re.ASCII)
+MAX_FILENAME = 1024  # bytes of UTF-8
+# They reorder what is shown: "photo\u202egpj.exe" reads as "photoexe.jpg".
+BIDI_CONTROLS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+MIME_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """`field` as received, and its values by key in the order sent; a key without value has b""."""
+
+    field: str
+    values: dict[str, bytes]
+
+    def text(self, *keys: str) -> str | None:
+        """The first of `keys` whose value is text and tells something.
+
+        Uppy turns every value into text, so an absent one arrives as ``null``, ``undefined`` or nothing.
+        """
+        for key in keys:
+            try:
+                value = self.values.get(key, b"").decode("utf-8")
+            except UnicodeDecodeError:
+                continue
+            if value not in ("", "null", "undefined"):
+                return value
+        return None
+
+    @property
+    def filename(self) -> str | None:
+        """The name to show, with folders when the client sent them: a label, never a path on disk."""
+        named = self.text("relativePath") or self.text("filename", "name")
+        return clean_filename(named) if named else None
+
+    @property
+    def content_type(self) -> str | None:
+        """The type the client declares, for example ``"image/png"``, if it is one."""
+        declared = (self.text("filetype", "type", "contentType", "content_type") or "").strip().lower()
+        bare = declared.split(";", 1)[0].strip()
+        return bare if MIME_TYPE.fullmatch(bare) else None
+
+
+def parse_metadata(field: str | None, max_size: int) -> Metadata | None:
+    """Read an `Upload-Metadata` field: comma-separated pairs of a key, a blank and a Base64 value.
+
+    Args:
+        field: as received; None and the empty field, which tuspy sends, mean there is none.
+        max_size: bytes the field may have.
+    Raises:
+        MalformedHeader: it is too long, or does not follow the grammar. It is never altered.
+
+    Source: tus 1.0.0, extension Creation, field Upload-Metadata.
+    """
+    if not field:
+        return None
+    if len(field) > max_size:
+        raise MalformedHeader(NAME, f"has {len(field)} characters, at most {max_size} are taken")
+    values: dict[str, bytes] = {}
+    for pair in field.split(","):
+        key, value = _parse_pair(pair)
+        if key in values:
+            raise MalformedHeader(NAME, f"the key {key[:40]!r} was given twice")
+        values[key] = value
+    return Metadata(field, values)
+
+
+def _parse_pair(pair: str) -> tuple[str, bytes]:
+    key, _, value = pair.partition(" ")
+    if not KEY.fullmatch(key):
+        raise MalformedHeader(NAME, f"{key[:40]!a} is no key of visible ASCII characters")
+    try:
+        return key, base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise MalformedHeader(NAME, f"the value of {key[:40]!r} is not Base64") from None
+
+
+def clean_filename(name: str) -> str | None:
+    """A name fit to be shown and offered: Unicode NFC, no control characters, no empty, ``.`` or ``..`` part.
+
+    Gives None when nothing is left.
+    """
+    normal = unicodedata.normalize("NFC", name.replace("\\", "/"))
+    visible = "".join(
+        character
+        for character in normal
+        if unicodedata.category(character) not in ("Cc", "Cs") and character not in BIDI_CONTROLS
+    )
+    parts = [part.strip() for part in visible.split("/")]
+    label = "/".join(part for part in parts if part not in ("", ".", ".."))
+    # From the front, so that the extension stays.
+    return label.encode("utf-8")[-MAX_FILENAME:].decode("utf-8", "ignore") or None

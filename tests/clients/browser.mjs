@@ -1,7 +1,4 @@
 // Debian's Chromium, without a window, that asks nothing of the network by itself.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 
 const FLAGS = [
@@ -15,21 +12,15 @@ const FLAGS = [
   '--disable-sync',
 ]
 
-/** Run `act(context)` in a browser with a fresh profile, and close it whatever happens; gives what `act` gives. */
-export async function withBrowser(act, options = {}) {
-  const profile = mkdtempSync(join(tmpdir(), 'profile-'))
+/** Run `act(browser)` in a browser with a fresh profile, and close it whatever happens; gives what `act` gives. */
+export async function withBrowser(act) {
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: FLAGS,
+  })
   try {
-    const context = await chromium.launchPersistentContext(profile, {
-      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-      args: FLAGS,
-      ...options,
-    })
-    try {
-      return await act(context)
-    } finally {
-      await context.close()
-    }
+    return await act(browser)
   } finally {
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5 })
+    await browser.close()
   }
 }

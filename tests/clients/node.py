@@ -6,7 +6,9 @@ import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,9 +29,9 @@ def modules() -> Path:
 
 
 class NodeProcess:
-    """A script that runs, in a process of its own that a test may kill."""
+    """A script that runs in a process of its own, which a test may lead step by step, or kill."""
 
-    def __init__(self, script: str, job: Mapping[str, Any]) -> None:
+    def __init__(self, script: str, job: Mapping[str, Any], timeout: float = TIMEOUT) -> None:
         modules()
         # A file, so that a script that says much on standard error never waits for a reader.
         self._errors: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by close()
@@ -41,9 +43,15 @@ class NodeProcess:
             stderr=self._errors,
             text=True,
         )
+        # A script that hangs is ended, so that its reader gets an end of file rather than waiting for ever.
+        self._deadline = threading.Timer(timeout, self.process.kill)
+        self._deadline.start()
+        self.send(job)
+
+    def send(self, step: Any) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(job))
-        self.process.stdin.close()
+        self.process.stdin.write(json.dumps(step) + "\n")
+        self.process.stdin.flush()
 
     def event(self) -> Any:
         """The next value the script tells; fails the test when it ended without one."""
@@ -51,11 +59,12 @@ class NodeProcess:
         line = self.process.stdout.readline()
         if not line:
             self.process.wait(TIMEOUT)
-            pytest.fail(f"the script ended with {self.process.returncode}:\n{self.errors}")
+            self._errors.seek(0)
+            pytest.fail(f"the script ended with {self.process.returncode}:\n{self._errors.read()}")
         return json.loads(line)
 
     def until(self, name: str) -> Any:
-        """The value of the first event that is an object with the key `name`; those before it are dropped."""
+        """The value under the key `name` of the first event that has one; events before it are dropped."""
         while True:
             event = self.event()
             if isinstance(event, dict) and name in event:
@@ -67,16 +76,27 @@ class NodeProcess:
         self.close()
 
     def close(self) -> None:
-        """Wait for the end and let go of the pipes."""
+        """Tell the script that no step follows, wait for its end and let go of the pipes."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.stdout.read()
+        self.process.stdout.close()
         self.process.wait(TIMEOUT)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        self._deadline.cancel()
         self._errors.close()
 
-    @property
-    def errors(self) -> str:
-        self._errors.seek(0)
-        return self._errors.read()
+
+@contextmanager
+def started(script: str, job: Mapping[str, Any], timeout: float = TIMEOUT) -> Iterator[NodeProcess]:
+    """A script that runs for the length of a block."""
+    process = NodeProcess(script, job, timeout)
+    try:
+        yield process
+    except BaseException:
+        process.kill()
+        raise
+    process.close()
 
 
 def run(script: str, job: Mapping[str, Any], timeout: float = TIMEOUT) -> Any:

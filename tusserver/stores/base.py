@@ -95,7 +95,8 @@ class Store(Protocol):
         ...
 
     def read(self, id: str, start: int, end: int) -> AsyncIterator[bytes]:
-        """The bytes from `start` up to but not including `end`, in pieces of at most 1 MiB. Raises NotFound at the first step."""
+        """The bytes from `start` up to but not including `end`, in pieces of at most 1 MiB; ends early where the stored
+        bytes end. Raises NotFound at the first step; a deletion after that changes nothing."""
         ...
 
     async def file(self, id: str) -> Path | None:

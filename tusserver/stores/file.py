@@ -1,0 +1,240 @@
+"""Bytes as one ordinary file per upload, in two levels of folders."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from tusserver.protocol.errors import Conflict, NotFound, OutOfSpace, Unavailable
+from tusserver.stores import disk
+from tusserver.stores.base import Buffer, Store, Stored, Writer
+from tusserver.stores.paths import path_of
+from tusserver.workers import Workers
+
+T = TypeVar("T")
+
+# Syncs wait for the device and not for a core; the file system commits those that wait together as one.
+SYNC_THREADS = 16
+SLOW_THREADS = 4
+# A concatenation gives its thread up after so many bytes, so that deletions and reads get their turn.
+SLICE = 64 * 1024 * 1024
+MOST_SETTLED = 100_000
+
+
+class FileStore:
+    """A store in the folder `folder`; any number of processes on one host may share it.
+
+    Writes run in `threads` threads (default: one per core); syncs, and whatever may take long, in others, so that
+    they never delay a write. Everything is readable by the server's user only.
+    """
+
+    def __init__(self, folder: Path, *, threads: int | None = None) -> None:
+        self.folder = Path(folder)
+        self._writes = Workers("store-write", threads or len(os.sched_getaffinity(0)))
+        self._syncs = Workers("store-sync", SYNC_THREADS)
+        self._slow = Workers("store-slow", SLOW_THREADS)
+        self._identity: tuple[int, int] | None = None
+        # Ids, and folders, whose entries this process knows to survive a power cut.
+        self._settled: set[str] = set()
+
+    async def open(self) -> None:
+        await self._slow.run(partial(disk.make_ready, self.folder))
+        self._identity = await self._slow.run(self._present_identity)
+
+    async def close(self) -> None:
+        for workers in (self._writes, self._syncs, self._slow):
+            await workers.close()
+
+    async def create(self, id: str) -> None:
+        def job() -> None:
+            try:
+                disk.create_file(path_of(self.folder, id))
+            except FileExistsError as error:
+                raise Conflict("there is such an upload already") from error
+            except FileNotFoundError as error:
+                raise Unavailable("the upload folder is not there") from error
+
+        await self._run(self._writes, job)
+
+    async def append(self, id: str, offset: int) -> Writer:
+        path = path_of(self.folder, id)
+        opened = await self._run(self._writes, partial(disk.open_at, path, offset), os.close)
+        return FileWriter(self, id, opened, offset)
+
+    async def size(self, id: str) -> int:
+        path = path_of(self.folder, id)
+        return await self._run(self._writes, lambda: path.lstat().st_size)
+
+    async def read(self, id: str, start: int, end: int) -> AsyncIterator[bytes]:
+        path = path_of(self.folder, id)
+        opened = await self._run(self._slow, partial(disk.open_file, path, os.O_RDONLY), os.close)
+        try:
+            while start < end:
+                piece = await self._run(self._slow, partial(os.pread, opened, min(disk.PIECE, end - start), start))
+                if not piece:
+                    return
+                start += len(piece)
+                yield piece
+        finally:
+            await self._slow.run(partial(os.close, opened))
+
+    async def file(self, id: str) -> Path | None:
+        await self.size(id)
+        return path_of(self.folder, id)
+
+    async def concatenate(self, parts: Sequence[str], into: str) -> int:
+        if into in parts:
+            raise Conflict("an upload cannot be a part of itself")
+        target = path_of(self.folder, into)
+        sources = [path_of(self.folder, part) for part in parts]
+        sizes = await self._run(self._slow, lambda: [source.lstat().st_size for source in sources])
+        await self._run(self._slow, partial(disk.truncate_file, target))
+        try:
+            await self._copy(sources, sizes, target)
+        except OutOfSpace:
+            # A half made copy is worth nothing, and others can use the room.
+            await self._run(self._slow, partial(disk.truncate_file, target))
+            raise
+        return sum(sizes)
+
+    async def _copy(self, sources: Sequence[Path], sizes: Sequence[int], target: Path) -> None:
+        at = 0
+        for source, size in zip(sources, sizes, strict=True):
+            for start in range(0, size, SLICE):
+                count = min(SLICE, size - start)
+                await self._run(self._slow, partial(disk.copy_piece, source, start, target, at, count))
+                at += count
+
+    async def delete(self, id: str) -> int:
+        path = path_of(self.folder, id)
+        self._settled.discard(id)
+        try:
+            return await self._run(self._slow, partial(disk.delete_file, path))
+        except NotFound:
+            return 0
+
+    async def scan(self) -> AsyncIterator[Stored]:
+        for folder in await self._run(self._slow, partial(disk.list_folders, self.folder)):
+            for stored in await self._run(self._slow, partial(disk.list_uploads, folder)):
+                yield stored
+
+    async def free(self) -> int | None:
+        def job() -> int:
+            facts = os.statvfs(self.folder)
+            return facts.f_bavail * facts.f_frsize
+
+        return await self._run(self._slow, job)
+
+    async def run_write(self, job: Callable[[], T]) -> T:
+        """Run one call of a writer."""
+        return await self._run(self._writes, job)
+
+    async def run_sync(self, id: str, sync: Callable[[], None]) -> None:
+        """Sync a file, and once the entries that lead to it."""
+        folder = path_of(self.folder, id).parent
+        entries = [place for place, name in ((folder, id), (self.folder, folder.name)) if name not in self._settled]
+
+        def job() -> None:
+            sync()
+            for entry in entries:
+                disk.sync_folder(entry)
+
+        await self._run(self._syncs, job)
+        if len(self._settled) >= MOST_SETTLED:
+            self._settled.clear()
+        self._settled.update((id, folder.name))
+
+    async def _run(self, workers: Workers, job: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:
+        def translated() -> T:
+            try:
+                return job()
+            except OSError as error:
+                problem = disk.translate(error)
+                if isinstance(problem, NotFound) and self._present_identity() != self._identity:
+                    # A volume that is not mounted must not look like uploads that are gone: clients start again.
+                    problem = Unavailable("the upload folder is not there")
+                raise problem from error
+
+        return await workers.run(translated, undo)
+
+    def _present_identity(self) -> tuple[int, int] | None:
+        try:
+            facts = os.stat(self.folder)
+        except OSError:
+            return None
+        return facts.st_dev, facts.st_ino
+
+
+class FileWriter:
+    """One descriptor of a file. A lock keeps its calls apart, so `close` ends after a write that is under way."""
+
+    def __init__(self, store: FileStore, id: str, opened: int, offset: int) -> None:
+        self._store = store
+        self._id = id
+        self._fd: int | None = opened
+        self._offset = offset
+        self._turn = threading.Lock()
+
+    @property
+    def offset(self) -> int:
+        return self._offset
+
+    async def write(self, buffers: Sequence[Buffer]) -> None:
+        await self._store.run_write(lambda: self._write(buffers))
+
+    def _write(self, buffers: Sequence[Buffer]) -> None:
+        rest = disk.views(buffers)
+        try:
+            with self._turn:
+                opened = self._opened()
+                while rest:
+                    # Told after each call: what went in before an error counts.
+                    self._offset += disk.write_at(opened, rest, self._offset)
+        finally:
+            rest.clear()  # an error's traceback must not keep the caller's buffers
+
+    async def cut(self, offset: int) -> None:
+        if not 0 <= offset <= self._offset:
+            raise ValueError(f"cannot cut at {offset}: {self._offset} bytes are stored")
+        await self._store.run_write(lambda: self._cut(offset))
+
+    def _cut(self, offset: int) -> None:
+        with self._turn:
+            os.ftruncate(self._opened(), offset)
+            self._offset = offset
+
+    async def sync(self) -> None:
+        await self._store.run_sync(self._id, self._sync)
+
+    def _sync(self) -> None:
+        with self._turn:
+            os.fdatasync(self._opened())
+
+    async def close(self) -> None:
+        if self._fd is not None:
+            await self._store.run_write(self._close)
+
+    def _close(self) -> None:
+        with self._turn:
+            opened, self._fd = self._fd, None
+            if opened is not None:
+                os.close(opened)
+
+    def _opened(self) -> int:
+        if self._fd is None:
+            raise ValueError("the writer is closed")
+        return self._fd
+
+    def fileno(self) -> int | None:
+        return self._fd
+
+    def advance(self, count: int) -> None:
+        self._offset += count
+
+
+_store: type[Store] = FileStore
+_writer: type[Writer] = FileWriter

@@ -23,6 +23,7 @@ class Infos(Protocol):
 
     Order: a read that begins after a write returned sees it, in every process on the same database.
     Missing: `load`, `save` and `delete` raise NotFound.
+    Cancelled: a write whose task is cancelled while it waits is still made.
     Concurrency: any number of tasks at once; writes that wait together share one transaction (group commit).
     Crash: a write that returned survives a kill of the process; with `durable=True` a power cut too.
     Errors: OutOfSpace when the database cannot grow, Unavailable for anything else the library raises.
@@ -61,8 +62,16 @@ class Infos(Protocol):
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
-        """Records newest first (by `created_at`, then id), without partial uploads; `owner` None and empty `states` mean all.
+        """Records newest first (by `created_at`, then by id, both falling), without partial uploads.
 
+        A cursor stands for the place of a record: following it gives every record that was there at the first page
+        and is still there, once, however many arrive meanwhile.
+
+        Args:
+            owner, filename: only records that have exactly this one; None means all.
+            states: only records in one of these; empty means all.
+            limit: at least 1.
+            cursor: `next_cursor` of the page before, asked with the same filters.
         Raises:
             ValueError: `cursor` was not given by an earlier page.
         """
@@ -85,7 +94,8 @@ class Infos(Protocol):
         ...
 
     async def same_final(self, wanted: Upload) -> Upload | None:
-        """The newest final upload with the same owner, `concat` and `metadata`, or None: makes a repeated POST harmless."""
+        """The newest final upload with the same owner, `concat` and `metadata`, in whatever state, or None: makes a
+        repeated POST harmless."""
         ...
 
     async def known(self, ids: Collection[str]) -> set[str]:

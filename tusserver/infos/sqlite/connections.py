@@ -1,0 +1,96 @@
+"""Opening the database: switch to WAL, bring the tables up to date, and say clearly what is wrong with a file."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from tusserver.infos.sqlite.errors import is_busy, translated
+from tusserver.infos.sqlite.schema import STEPS, VERSION
+from tusserver.protocol.errors import Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """The connections of a process; each is used by one thread at a time.
+
+    Attributes:
+        write: of the writer's thread.
+        at_once: reads on the event loop, so it never waits: it fails at once when the database is held.
+        aside: reads in a thread, and waits.
+    """
+
+    write: sqlite3.Connection
+    at_once: sqlite3.Connection
+    aside: sqlite3.Connection
+
+
+def connect(path: Path, busy_timeout: float) -> Connections:
+    """Open `path`, made with its folder when missing, with the tables of `VERSION`.
+
+    Args:
+        busy_timeout: seconds to wait for other processes.
+    Raises:
+        OutOfSpace, Unavailable: one sentence says why.
+    """
+    opened: list[sqlite3.Connection] = []
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened.append(_open(path, busy_timeout))
+        _prepare(Database(opened[0], execute_plugins=False), path.name, busy_timeout)
+        for timeout in (0.0, busy_timeout):
+            opened.append(_open(path, timeout))
+            opened[-1].execute("PRAGMA query_only = 1")
+    except (sqlite3.Error, OSError, Unavailable) as error:
+        for connection in opened:
+            connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise translated(error, path.name) from error
+        if isinstance(error, OSError):
+            raise Unavailable(f"the folder of the database {path.name} cannot be made: {error.strerror}") from error
+        raise
+    return Connections(*opened)
+
+
+def _open(path: Path, busy_timeout: float) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=busy_timeout, isolation_level=None, check_same_thread=False)
+
+
+def _prepare(database: Database, name: str, busy_timeout: float) -> None:
+    _patiently(database.enable_wal, busy_timeout)
+    # Also when there is nothing to do: so a database that cannot be written is known at the start.
+    database.conn.execute("BEGIN IMMEDIATE")
+    try:
+        _migrate(database.conn, name)
+        database.conn.execute("COMMIT")
+    finally:
+        if database.conn.in_transaction:
+            database.conn.execute("ROLLBACK")
+
+
+def _migrate(connection: sqlite3.Connection, name: str) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise Unavailable(f"the database {name} is of a newer version ({version}) than this program knows ({VERSION})")
+    for step in STEPS[version:]:
+        for statement in step:
+            connection.execute(statement)
+    if version < VERSION:
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _patiently(act: Callable[[], None], timeout: float) -> None:
+    """SQLite itself does not wait when the journal mode changes; processes that start together meet there."""
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            return act()
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() > end:
+                raise
+        time.sleep(0.01)

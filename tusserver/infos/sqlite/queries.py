@@ -1,0 +1,77 @@
+"""The statements of the SQLite records. Each reads through one index and stops at its limit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from tusserver.infos.sqlite.rows import COLUMNS, to_text
+from tusserver.protocol.uploads import State
+
+_NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
+_SETS = ", ".join(f'"{name}" = ?{number}' for number, name in enumerate(COLUMNS, 1) if name != "id")
+_SELECT = f"SELECT {_NAMES} FROM uploads"
+
+CREATE = f"INSERT INTO uploads ({_NAMES}) VALUES ({', '.join('?' * len(COLUMNS))}) ON CONFLICT (id) DO NOTHING"
+SAVE = f"UPDATE uploads SET {_SETS} WHERE id = ?1"
+DELETE = "DELETE FROM uploads WHERE id = ?"
+
+LOAD = f"{_SELECT} WHERE id = ?"
+KNOWN = "SELECT id FROM uploads WHERE id IN (SELECT value FROM json_each(?))"
+EXPIRED = f"{_SELECT} INDEXED BY uploads_expiring WHERE expires_at <= ? ORDER BY expires_at, id LIMIT ?"
+FINISHED = f"""{_SELECT} INDEXED BY uploads_finished
+    WHERE state = 'complete' AND completed_at <= ? ORDER BY completed_at, id LIMIT ?"""
+UNFINISHED = f"""{_SELECT} INDEXED BY uploads_unfinished
+    WHERE state IN ('pending', 'receiving') AND id > ? ORDER BY id LIMIT ?"""
+FINALS_OF = f"""{_SELECT} WHERE id IN (SELECT final FROM parts WHERE part = ?)
+    AND kind = 'final' AND state IN ('pending', 'receiving') ORDER BY created_at, id"""
+SAME_FINAL = f"""{_SELECT} INDEXED BY uploads_final
+    WHERE final_key = ? AND kind = 'final' AND owner IS ? AND concat IS ? AND metadata IS ?
+    ORDER BY created_at DESC, id DESC LIMIT 1"""
+
+
+def listing(
+    owner: str | None,
+    states: Collection[State],
+    filename: str | None,
+    limit: int,
+    behind: tuple[int, str] | None,
+) -> tuple[str, list[Any]]:
+    """The statement of one page and its values; `behind` is where the last page ended.
+
+    The index is named, because SQLite without statistics guesses: a name is taken to be rarer than an owner, and each
+    state but `complete` to be rare.
+    """
+    tests = ["kind <> 'partial'"]
+    values: list[Any] = []
+    if owner is not None:
+        tests.append("owner = ?")
+        values.append(to_text(owner))
+    if filename is not None:
+        tests.append("filename = ?")
+        values.append(to_text(filename))
+    if behind is not None:
+        tests.append("(created_at, id) < (?, ?)")
+        values.extend(behind)
+    index = "uploads_name" if filename is not None else "uploads_owner" if owner is not None else "uploads_newest"
+    if index == "uploads_newest" and states and State.COMPLETE not in states:
+        return _by_state(sorted(set(states)), tests, values, limit)
+    if states:
+        tests.append(f"state IN ({', '.join('?' * len(states))})")
+        values.extend(state.value for state in states)
+    return _ordered(index, tests), [*values, limit]
+
+
+def _ordered(index: str, tests: list[str]) -> str:
+    return f"{_SELECT} INDEXED BY {index} WHERE {' AND '.join(tests)} ORDER BY created_at DESC, id DESC LIMIT ?"
+
+
+def _by_state(states: list[State], tests: list[str], values: list[Any], limit: int) -> tuple[str, list[Any]]:
+    """Each state's newest in the order of its index, then the newest of those together."""
+    pieces = []
+    for state in states:
+        # SQLite does not see by itself that a state equal to `pending` is not `complete`, which the index asks.
+        piece = _ordered("uploads_rare", [*tests, f"state = '{state.value}'", "state <> 'complete'"])
+        pieces.append(f"SELECT * FROM ({piece})")
+    together = f"{' UNION ALL '.join(pieces)} ORDER BY created_at DESC, id DESC LIMIT ?"
+    return together, [*[*values, limit] * len(states), limit]

@@ -1,0 +1,111 @@
+"""An upload as a row of the table `uploads`, and back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from tusserver.infos.cursors import from_micros, to_micros
+from tusserver.protocol.uploads import Kind, State, Upload
+
+COLUMNS = (
+    "id",
+    "created_at",
+    "updated_at",
+    "length",
+    "offset",
+    "state",
+    "kind",
+    "parts",
+    "concat",
+    "metadata",
+    "owner",
+    "filename",
+    "content_type",
+    "expires_at",
+    "completed_at",
+    "unverified",
+    "final_key",
+)
+
+_STATES = {state.value: state for state in State}
+_KINDS = {kind.value: kind for kind in Kind}
+
+Row = tuple[Any, ...]
+
+
+def to_text(value: str | None) -> str | bytes | None:
+    """A value for a text column. A field that is no UTF-8 arrives from the web with lone surrogates, which SQLite
+    takes only as bytes."""
+    if value is None or value.isascii():
+        return value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogatepass")
+    return value
+
+
+def from_text(value: str | bytes | None) -> str | None:
+    """What `to_text` was given."""
+    return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
+
+
+def final_key(upload: Upload) -> int:
+    """A short key for `same_final`: the fields themselves may be many kilobytes, too long for an index."""
+    text = json.dumps((upload.owner, upload.concat, upload.metadata))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def to_row(upload: Upload) -> Row:
+    """The values of `COLUMNS`."""
+    return (
+        upload.id,
+        to_micros(upload.created_at),
+        to_micros(upload.updated_at),
+        upload.length,
+        upload.offset,
+        upload.state.value,
+        upload.kind.value,
+        json.dumps(upload.parts) if upload.parts else None,
+        to_text(upload.concat),
+        to_text(upload.metadata),
+        to_text(upload.owner),
+        to_text(upload.filename),
+        to_text(upload.content_type),
+        None if upload.expires_at is None else to_micros(upload.expires_at),
+        None if upload.completed_at is None else to_micros(upload.completed_at),
+        upload.unverified,
+        final_key(upload) if upload.kind is Kind.FINAL else None,
+    )
+
+
+def from_row(row: Row) -> Upload:
+    """The upload of a row.
+
+    Raises:
+        KeyError, ValueError: the row was not written by this program.
+    """
+    (id, created, updated, length, offset, state, kind, parts, concat, metadata, owner, filename, content_type) = row[
+        :13
+    ]
+    expires, completed, unverified = row[13:16]
+    return Upload(
+        id,
+        from_micros(created),
+        from_micros(updated),
+        length,
+        offset,
+        _STATES[state],
+        _KINDS[kind],
+        tuple(json.loads(parts)) if parts else (),
+        from_text(concat),
+        from_text(metadata),
+        from_text(owner),
+        from_text(filename),
+        from_text(content_type),
+        None if expires is None else from_micros(expires),
+        None if completed is None else from_micros(completed),
+        bool(unverified),
+    )

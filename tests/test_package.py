@@ -1,0 +1,158 @@
+"""The package, built from what git tracks and installed where nothing else is, serves and shows the page."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import urljoin
+
+import pytest
+
+from tests.running import LISTENING
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD_TIMEOUT = 300.0
+
+pytestmark = pytest.mark.engines
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The two packages, and what each holds."""
+
+    sdist: Path
+    wheel: Path
+
+    def in_sdist(self) -> list[tarfile.TarInfo]:
+        with tarfile.open(self.sdist) as archive:
+            return archive.getmembers()
+
+    def in_wheel(self) -> set[str]:
+        with zipfile.ZipFile(self.wheel) as archive:
+            return set(archive.namelist())
+
+
+def tracked() -> list[str]:
+    """What git tracks, and what is new and not ignored, so that the test says the same before a commit."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return sorted({name for name in listed.split("\0") if name and os.path.lexists(ROOT / name)})
+
+
+def copy_tracked(into: Path) -> None:
+    """Copy what a clone would have, links as links."""
+    for name in tracked():
+        target = into / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_symlink():
+            target.symlink_to(os.readlink(ROOT / name))
+        else:
+            target.write_bytes((ROOT / name).read_bytes())
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    clone = tmp_path_factory.mktemp("clone")
+    copy_tracked(clone)
+    command = [sys.executable, "-m", "build", "--outdir", str(clone / "dist")]
+    done = subprocess.run(command, cwd=clone, capture_output=True, text=True, timeout=BUILD_TIMEOUT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (sdist,) = (clone / "dist").glob("*.tar.gz")
+    (wheel,) = (clone / "dist").glob("*.whl")
+    return Built(sdist, wheel)
+
+
+def test_the_wheel_holds_every_module_under_one_name(built: Built) -> None:
+    modules = {name for name in tracked() if name.startswith(("tusserver/", "extensions/")) and name.endswith(".py")}
+    expected = {name.replace("extensions/", "tusserver/extensions/") for name in modules}
+    assert {name for name in built.in_wheel() if name.endswith(".py")} == expected
+    assert {PurePosixPath(name).parts[0].split("-")[0] for name in built.in_wheel()} == {"tusserver"}
+    assert "tusserver/py.typed" in built.in_wheel()
+
+
+def test_the_wheel_holds_the_page_and_not_what_it_is_made_from(built: Built) -> None:
+    page = {name for name in built.in_wheel() if name.startswith("tusserver/static/")}
+    assert {
+        "tusserver/static/index.html",
+        "tusserver/static/vendor/uppy.js",
+        "tusserver/static/vendor/uppy.css",
+    } <= page
+    leftovers = [name for name in page if re.search(r"node_modules|package.*\.json|\.py$|\.mjs$|\.npmrc|stamp", name)]
+    assert leftovers == []
+
+
+def test_the_sdist_holds_plain_files_only(built: Built) -> None:
+    members = built.in_sdist()
+    assert [member.name for member in members if not (member.isfile() or member.isdir())] == []
+    assert [member.name for member in members if "tusserver/extensions/checksum.py" in member.name]
+
+
+@pytest.fixture(scope="module")
+def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The wheel in an environment of its own, serving; gives the address and the interpreter."""
+    folder = tmp_path_factory.mktemp("installed")
+    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True, timeout=BUILD_TIMEOUT)
+    python = folder / "venv" / "bin" / "python"
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(built.wheel)]
+    subprocess.run(pip, check=True, timeout=BUILD_TIMEOUT)
+    serve = [str(folder / "venv" / "bin" / "tusserver"), "serve", "--port", "0"]
+    process = subprocess.Popen(serve, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    try:
+        lines: list[str] = []
+        for line in process.stdout:
+            lines.append(line)
+            if found := LISTENING.search(line):
+                yield found[1].rstrip("/"), str(python)
+                break
+        else:
+            pytest.fail("the installed server did not start:\n" + "".join(lines))
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def get(url: str, accept: str = "*/*") -> tuple[int, str, bytes]:
+    request = urllib.request.Request(url, headers={"Accept": accept})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return answer.status, answer.headers.get_content_type(), answer.read()
+
+
+def test_the_installed_wheel_shows_the_page_with_every_file_it_names(installed: tuple[str, str]) -> None:
+    url, _ = installed
+    status, kind, body = get(url + "/", accept="text/html")
+    assert (status, kind) == (200, "text/html")
+    named = re.findall(r"""<(?:link|script|img)\b[^>]*?\b(?:href|src)=["']([^"'#]+)["']""", body.decode())
+    assert any("uppy" in name or name.endswith(".js") for name in named)
+    for name in named:
+        status, _, content = get(urljoin(url + "/", name))
+        assert (status, bool(content)) == (200, True), name
+        # A module names others in turn, the bundle of Uppy among them.
+        for inner in re.findall(r"""\bfrom\s*["'](\.{0,2}/[^"']+)["']""", content.decode("utf-8", "replace")):
+            assert get(urljoin(urljoin(url + "/", name), inner))[0] == 200, inner
+
+
+def test_the_installed_wheel_takes_an_upload(installed: tuple[str, str], tmp_path: Path) -> None:
+    url, python = installed
+    file = tmp_path / "report.pdf"
+    file.write_bytes(os.urandom(100_000))
+    command = [python, "-m", "tusserver", "upload", str(file), "--to", url + "/files/"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (address,) = set(re.findall(re.escape(url) + r"/files/[A-Za-z0-9_-]{22}", done.stdout + done.stderr))
+    assert get(address)[2] == file.read_bytes()
+
+
+def test_what_is_installed_comes_from_the_wheel(installed: tuple[str, str], tmp_path: Path) -> None:
+    _, python = installed
+    command = [python, "-c", "import tusserver.extensions; print(tusserver.extensions.__file__)"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=30)
+    assert "site-packages" in done.stdout

@@ -80,6 +80,15 @@ class Setting:
         return "--" + self.name.replace("_", "-")
 
     @property
+    def off_flag(self) -> str:
+        """The flag that says no, of a setting that is true or false."""
+        return "--no-" + self.name.replace("_", "-")
+
+    @property
+    def is_switch(self) -> bool:
+        return self.kind is kinds.FLAG
+
+    @property
     def variable(self) -> str:
         return PREFIX + self.bare_variable
 
@@ -206,16 +215,21 @@ def load_settings(
     Raises:
         SettingsError: a setting is unknown or cannot be used.
     """
-    given = (
-        (from_dotenv(dotenv_path, environ) if dotenv_path else {})
-        | from_environment(environ)
-        | {name: Given(text, f"flag --{name.replace('_', '-')}") for name, text in argv_values.items()}
-    )
+    given = collect(argv_values, environ, dotenv_path)
     values = {entry.name: read(entry, given[entry.name]) for entry in table() if entry.name in given}
     try:
         return Settings(**values)
     except ValueError as error:
         raise SettingsError(str(error)) from error
+
+
+def collect(argv_values: Mapping[str, str], environ: Mapping[str, str], dotenv_path: Path | None) -> dict[str, Given]:
+    """Give the text that counts of each setting that was written somewhere, by its name."""
+    return (
+        (from_dotenv(dotenv_path, environ) if dotenv_path else {})
+        | from_environment(environ)
+        | {name: Given(text, f"flag --{name.replace('_', '-')}") for name, text in argv_values.items()}
+    )
 
 
 def read(entry: Setting, given: Given) -> Any:
@@ -250,6 +264,15 @@ def is_of_others(variable: str, text: str) -> bool:
     if variable == "HOST":
         return text.strip() != "localhost" and not is_address(text.strip())
     return variable == f"{PREFIX}PORT" and re.match(r"(tcp|udp|sctp)://", text) is not None
+
+
+def notices(argv_values: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
+    """Say which variables were passed over although somebody may have meant them."""
+    text = environ.get("HOST", "")
+    meant_elsewhere = "host" in argv_values or environ.get(f"{PREFIX}HOST", "").strip()
+    if not text.strip() or meant_elsewhere or not is_of_others("HOST", text):
+        return []
+    return [f"HOST={text} in the environment is not an address and is passed over; TUSSERVER_HOST or --host sets it"]
 
 
 def is_address(text: str) -> bool:

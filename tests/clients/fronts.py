@@ -88,12 +88,15 @@ class Front:
         self.url = f"http://127.0.0.1:{self.port}"
         self.endpoint = self.url + "/files/"
 
+    def restart(self) -> None:
+        """A server that was killed comes back on the same port, with the same folder."""
+        self.server = RunningServer(self._folder, *self._flags, port=self.server.port)
+
     def kill_and_restart(self, away: float = 0.0) -> None:
-        """The server dies without a goodbye and comes back on the same port, with the same folder."""
-        port = self.server.port
+        """The server dies without a goodbye and is back after so many seconds."""
         self.server.kill()
         time.sleep(away)
-        self.server = RunningServer(self._folder, *self._flags, port=port)
+        self.restart()
 
     def close(self) -> None:
         if self.nginx:

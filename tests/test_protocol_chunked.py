@@ -92,9 +92,22 @@ def test_a_line_that_is_no_size_breaks_the_framing(size: bytes) -> None:
     assert rest == b"hello"
 
 
-def test_a_line_without_end_breaks_the_framing() -> None:
-    scanner, _ = scan(*[b"1" * 1000] * (MAX_LINE // 1000 + 1))
+@pytest.mark.parametrize("segment", [1000, MAX_LINE - 1, MAX_LINE, MAX_LINE + 1, 10**6])
+@pytest.mark.parametrize("end", [b"", b"\r\nhello"])
+def test_a_line_that_is_too_long_breaks_the_framing_in_any_segmentation(segment: int, end: bytes) -> None:
+    wire = b"5;" + b"x" * MAX_LINE + end
+    scanner, rest = scan(*pieces_of(wire, range(segment, len(wire), segment)))
     assert scanner.is_broken
+    assert rest == b"xx" + end
+
+
+@pytest.mark.parametrize("segment", [1000, MAX_LINE - 1, MAX_LINE, MAX_LINE + 1, 10**6])
+def test_a_line_that_just_fits_is_taken_in_any_segmentation(segment: int) -> None:
+    wire = b"5;" + b"x" * (MAX_LINE - 4) + b"\r\nhello\r\n0\r\n\r\nnext"
+    scanner, rest = scan(*pieces_of(wire, range(segment, len(wire), segment)))
+    assert scanner.is_done
+    assert not scanner.is_broken
+    assert rest == b"next"
 
 
 def test_a_trailer_that_is_too_long_is_read_but_not_kept() -> None:

@@ -6,7 +6,7 @@ from enum import Enum, auto
 
 # More than any digest needs; a trailer that is longer is read on but not kept.
 MAX_TRAILER = 16_384
-MAX_LINE = 65_536
+MAX_LINE = 65_536  # with its end
 HEX = frozenset(b"0123456789abcdefABCDEF")
 
 
@@ -46,13 +46,15 @@ class TrailerScanner:
                 if self._skip == 0:
                     self._at = _At.SIZE
             else:
-                end = data.find(b"\n", position)
-                stop = len(data) if end < 0 else end + 1
+                # Counted to the byte, so that no segmentation makes a line pass that another breaks.
+                limit = position + MAX_LINE - len(self._line)
+                end = data.find(b"\n", position, limit) + 1
+                stop = end or min(limit, len(data))
                 self._line += data[position:stop]
                 position = stop
-                if end >= 0:
+                if end:
                     self._take_line()
-                elif len(self._line) > MAX_LINE:
+                elif len(self._line) == MAX_LINE:
                     self._break()
         return data[position:]
 

@@ -63,7 +63,7 @@ class Lines:
         return (line[0] for line in self._lines.values() if line[0].is_held)
 
     async def enter(self, id: str, lock_timeout: float) -> Place:
-        """Stand in line until it is our turn, for `lock_timeout` seconds at most; with 0 or less only if nobody is there.
+        """Stand in line until it is our turn, for `lock_timeout` seconds at most; with 0 only if nobody is there.
 
         Whoever has the turn is asked to let go. Raises Held.
         """

@@ -51,8 +51,8 @@ assets: $(VENV)/.runtime ## the page's libraries, pinned by static/package-lock.
 	@$(PY) static/assets.py
 
 docs: $(VENV)/.runtime ## write docs/settings.md and docs/requirements.md anew
-	$(PY) -m tusserver settings --markdown > docs/settings.md
-	$(PY) -m tusserver.check --markdown > docs/requirements.md
+	$(PY) -m tusserver settings --markdown > docs/.made && mv docs/.made docs/settings.md
+	$(PY) -m tusserver.check --markdown > docs/.made && mv docs/.made docs/requirements.md
 
 build: $(VENV)/.dev ## sdist and wheel in dist/, with the page inside
 	$(PY) -m build

@@ -34,7 +34,7 @@ def post(front: Front, **headers: str) -> Answer:
 def create(front: Front, **headers: str) -> str:
     answer = post(front, **headers)
     assert answer.status == 201, answer
-    return urljoin(front.endpoint, answer.headers["Location"])
+    return urljoin(front.endpoint, str(answer.headers["Location"]))
 
 
 def test_the_location_leads_back_through_the_same_door(front: Front) -> None:
@@ -67,7 +67,8 @@ def test_a_final_upload_may_name_two_hundred_parts(front: Front) -> None:
     assert len(field) > 8190
     url = create(front, Upload_Concat=field)
     answer = ask("HEAD", url, TUS)
-    assert (answer.headers["Upload-Offset"], answer.headers["Upload-Length"]) == ("0", "0")
+    assert (answer.status, answer.headers["Upload-Length"]) == (200, "0")
+    assert answer.headers["Upload-Concat"] == field
 
 
 @only_nginx

@@ -17,6 +17,7 @@ from dotenv.parser import parse_stream
 from dotenv.variables import parse_variables
 
 from tusserver import setting_kinds as kinds
+from tusserver.protocol.durability import Durability
 from tusserver.setting_kinds import Kind
 
 T = TypeVar("T")
@@ -40,14 +41,6 @@ SERVICE_LINK = re.compile(r"TUSSERVER_(SERVICE_(HOST|PORT)(_.+)?|PORT_[0-9]+_(TC
 
 class SettingsError(Exception):
     """A setting that is unknown or cannot be used; its text is one line for the person who starts the server."""
-
-
-class Durability(StrEnum):
-    """What is on disk, safe from a power cut, when a client is told of it."""
-
-    COMPLETE = "complete"
-    ALWAYS = "always"
-    NEVER = "never"
 
 
 class LogLevel(StrEnum):

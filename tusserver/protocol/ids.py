@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Collection
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from tusserver.protocol.refusals import BadParts
 
@@ -23,12 +23,12 @@ def make_id(random: bytes) -> str:
     return base64.urlsafe_b64encode(random).decode("ascii").rstrip("=")
 
 
-def parse_part(address: str, path: str, hosts: Collection[str]) -> str:
+def parse_part(address: str, paths: Collection[str], hosts: Collection[str]) -> str:
     """The id in the address of an upload of this server.
 
     Args:
         address: a path (``"/files/<id>"``) or an absolute URL, as in `Upload-Concat`.
-        path: what comes before the id, as clients see it, for example ``"/files/"``.
+        paths: what may come before the id, as clients see it, for example ``"/files/"``.
         hosts: names this server is known by, in lower case without port. The port is not compared: reverse proxies
             lose it, and the id is what opens an upload.
     Raises:
@@ -45,7 +45,7 @@ def parse_part(address: str, path: str, hosts: Collection[str]) -> str:
         raise BadParts(f"{address[:200]!r} is no address of an upload")
     if host is not None and host not in hosts:
         raise BadParts(f"{address[:200]!r} is on another host than {' or '.join(sorted(hosts))}")
-    before, id = url.path[: len(path)], unquote(url.path[len(path) :])
-    if before != path or not is_id(id):
-        raise BadParts(f"{address[:200]!r} is not below {path}")
+    before, slash, id = url.path.rpartition("/")
+    if before + slash not in paths or not is_id(id):
+        raise BadParts(f"{address[:200]!r} is no upload below {' or '.join(sorted(paths))}")
     return id

@@ -135,6 +135,20 @@ def judge_append(append: Append, upload: Upload, limits: Limits, now: datetime) 
     return room_of(append.body, upload.offset, length, limits)
 
 
+def judge_early(append: Append, upload: Upload, limits: Limits, now: datetime) -> None:
+    """Bytes may perhaps be added, while somebody else may still be adding: nothing rules it out but the offset ahead.
+
+    Whatever is refused here is refused without disturbing the present writer. A browser sends a PATCH again, with the
+    old offset, when its connection is reset.
+
+    Raises:
+        Refusal: as `judge_append`.
+    """
+    end = limits.ceiling if upload.length is None else upload.length
+    may_be_there = not upload.is_complete and upload.offset <= append.offset <= end
+    judge_append(append, replace(upload, offset=append.offset) if may_be_there else upload, limits, now)
+
+
 def judge_length(told: int | None, upload: Upload, limits: Limits) -> int | None:
     """The length of the upload after `told` came with a PATCH.
 

@@ -62,7 +62,7 @@ class UploadService:
         self._new_id = new_id
         self._active: dict[str, Receiving] = {}
         self._digests = Workers("digest", 2)
-        self._is_stopping = False
+        self.is_stopping = False
 
     # start
 
@@ -134,7 +134,7 @@ class UploadService:
         self._active[upload.id] = receiving
         try:
             hold.listen(lambda: receiving.stop(Ending.WANTED), receiving.nudge)
-            if self._is_stopping:
+            if self.is_stopping:
                 receiving.stop(Ending.STOPPING)
             await source.accept()
             outcome = await receiving.run(self.ledger.store, upload.id)
@@ -247,7 +247,7 @@ class UploadService:
 
     def stop_receiving(self) -> None:
         """Cut every running body at what has arrived, and every later one at once."""
-        self._is_stopping = True
+        self.is_stopping = True
         for receiving in self._active.values():
             receiving.stop(Ending.STOPPING)
 

@@ -1,0 +1,249 @@
+"""The one file that knows every name: puts the parts together, mounts them, runs them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+
+from aiohttp import web
+
+from tusserver import __version__
+from tusserver.extensions import offer
+from tusserver.infos.sqlite import SqliteInfos
+from tusserver.lockers.host import HostLocker
+from tusserver.protocol.errors import Unavailable
+from tusserver.protocol.ids import RANDOM_BYTES, make_id
+from tusserver.protocol.rules import Limits
+from tusserver.service import Backends, Policy, UploadService
+from tusserver.settings import Settings
+from tusserver.stores.file import FileStore
+from tusserver.stores.paths import path_of
+from tusserver.sweeper import Report, Sweeper
+from tusserver.web.inside import Runner
+from tusserver.web.page import FOLDER
+from tusserver.web.problems import guard_everything
+from tusserver.web.routes import add_routes
+from tusserver.web.site import Site
+
+log = logging.getLogger("tusserver")
+
+BYTES, DATABASE, SOCKETS = "bytes", "tusserver.db", "run"
+# How often running bodies are looked at for one that rests too long, in seconds.
+LOOK_INTERVAL = 0.5
+
+
+class StartError(Exception):
+    """The server cannot start; the text is one line for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    backends: Backends
+    service: UploadService
+    sweeper: Sweeper
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def _put_together(settings: Settings) -> _Parts:
+    folder = settings.upload_folder
+    backends = Backends(
+        store=FileStore(folder / BYTES),
+        infos=SqliteInfos(folder / DATABASE),
+        locker=HostLocker(lambda id: path_of(folder / BYTES, id), folder / SOCKETS),
+    )
+    policy = Policy(
+        limits=Limits(settings.max_size, _span(settings.expires_after)),
+        durability=settings.durability,
+        lock_timeout=settings.lock_timeout,
+    )
+    service = UploadService(
+        backends,
+        offer(settings.disabled_extensions, max_metadata=settings.max_metadata),
+        policy,
+        clock=_clock,
+        new_id=lambda: make_id(secrets.token_bytes(RANDOM_BYTES)),
+    )
+    return _Parts(backends, service, Sweeper(service, keep_finished=_span(settings.keep_finished)))
+
+
+def _span(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
+@asynccontextmanager
+async def _opened(parts: _Parts) -> AsyncIterator[None]:
+    """Every backend open, and closed in the end. Raises StartError."""
+    backends = parts.backends
+    order = (backends.store, backends.infos, backends.locker)
+    opened = []
+    try:
+        for backend in order:
+            await backend.open()
+            opened.append(backend)
+        yield
+    except Unavailable as error:
+        if len(opened) == len(order):
+            raise
+        raise StartError(str(error)) from error
+    finally:
+        await parts.service.close()
+        for backend in reversed(opened):
+            await backend.close()
+
+
+async def _look_after(service: UploadService, read_timeout: float) -> None:
+    while True:
+        await asyncio.sleep(min(LOOK_INTERVAL, read_timeout))
+        service.end_stalled(read_timeout)
+
+
+@asynccontextmanager
+async def _at_work(parts: _Parts, settings: Settings) -> AsyncIterator[None]:
+    """Recovered, and swept from time to time."""
+    mended = await parts.sweeper.recover()
+    if mended:
+        log.info("put %d uploads right that a crash had left behind", mended)
+    tasks = [
+        asyncio.create_task(parts.sweeper.run(settings.sweep_interval)),
+        asyncio.create_task(_look_after(parts.service, settings.read_timeout)),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def setup(app: web.Application, settings: Settings, *, prefix: str = "") -> None:
+    """Mount the whole server in another aiohttp application.
+
+    Args:
+        prefix: path under which everything lies, for example ``"/uploads"``.
+    Raises:
+        StartError: when the application starts, if the folder or the database cannot be used.
+
+    `checksum-trailer` is offered only where `Runner` runs the application: aiohttp drops trailers elsewhere.
+    """
+    parts = _put_together(settings)
+    site = Site(settings, parts.backends, parts.service, _clock, prefix.rstrip("/"), _is_loopback(settings.host))
+    add_routes(app, site)
+
+    async def work(_: web.Application) -> AsyncIterator[None]:
+        async with _opened(parts), _at_work(parts, settings):
+            yield
+
+    async def stop(_: web.Application) -> None:
+        parts.service.stop_receiving()
+
+    app.cleanup_ctx.append(work)
+    app.on_shutdown.append(stop)
+
+
+def make_app(settings: Settings) -> web.Application:
+    """An application that is this server and nothing else."""
+    app = web.Application(middlewares=[guard_everything])
+    setup(app, settings)
+    return app
+
+
+def serve(settings: Settings) -> int:
+    """Run the server until it is told to stop; gives the exit status.
+
+    Raises:
+        StartError: it cannot start.
+    """
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_serve(settings))
+    return 0
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    # aiohttp waits twice, for handlers and for those it then cancelled.
+    runner = Runner(
+        make_app(settings),
+        access_log=logging.getLogger("tusserver.access") if settings.access_log else None,
+        max_field_size=settings.max_header,
+        max_line_size=settings.max_header,
+        max_headers=settings.max_headers,
+        auto_decompress=False,
+        shutdown_timeout=settings.stop_timeout / 2.5,
+    )
+    await runner.setup()
+    try:
+        await _listen(runner, settings)
+        await stop.wait()
+        log.info("stopping")
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(runner: Runner, settings: Settings) -> None:
+    site = web.TCPSite(runner, settings.host, settings.port, reuse_address=True, backlog=1024)
+    try:
+        await site.start()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StartError(
+            f"cannot listen on {settings.host} port {settings.port}: {reason.lower()}; choose another with --port"
+        ) from error
+    port = runner.addresses[0][1] if runner.addresses else settings.port
+    for line in _start_lines(settings, port):
+        print(line, flush=True)
+
+
+def _start_lines(settings: Settings, port: int) -> list[str]:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"http://{host}:{port}"
+    is_local = _is_loopback(settings.host)
+    lines = [
+        f"tusserver {__version__} listening on {url}/",
+        f"  uploads   {settings.base_url or url}{settings.tus_path} (tus 1.0.0)",
+        f"  storage   {settings.upload_folder} (files and SQLite, durability {settings.durability})",
+        "  access    open: no authentication; "
+        + ("only this machine can reach it" if is_local else "anybody who reaches this address can upload"),
+    ]
+    if not is_local:
+        lines.append("  listing   off: uploads are reached by their own addresses only")
+    if not (FOLDER / "vendor").is_dir():
+        lines.append("  page      not built: run `make assets` (uploads work without it)")
+    return lines
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+async def cleanup(settings: Settings, *, dry_run: bool = False, older_than: float | None = None) -> Report:
+    """One sweep of the folder of `settings`, also while a server runs on it.
+
+    Args:
+        older_than: seconds; unfinished uploads without a byte for longer go too.
+    Raises:
+        StartError: the folder or the database cannot be used.
+    """
+    if not await asyncio.to_thread(settings.upload_folder.is_dir):
+        raise StartError(f"there is no folder {settings.upload_folder}")
+    parts = _put_together(settings)
+    async with _opened(parts):
+        return await parts.sweeper.sweep(dry_run=dry_run, older_than=_span(older_than))

@@ -1,0 +1,101 @@
+"""The body of a request as a source of bytes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from tusserver.protocol.refusals import Refusal
+from tusserver.protocol.requests import BodyFacts
+from tusserver.service import Ending
+from tusserver.web.inside import left_over, trailer
+
+
+class EncodedBody(Refusal):
+    """A compressed body; offsets count bytes as they are."""
+
+    status, code, title = 415, "encoded-body", "The body is encoded"
+
+
+def body_facts(request: web.Request) -> BodyFacts:
+    """What the headers tell of the body.
+
+    Raises:
+        EncodedBody: status 415, it has a Content-Encoding.
+    """
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if encoding.lower() != "identity":
+        raise EncodedBody(f"Content-Encoding {encoding[:40]!r} is not taken; send the bytes as they are")
+    is_chunked = "Transfer-Encoding" in request.headers
+    length = None if is_chunked else request.content_length or 0
+    return BodyFacts(request.headers.get("Content-Type"), length)
+
+
+class RequestBody:
+    """A `Source`: aiohttp's stream of a request, that can be ended from outside and loses nothing when it breaks."""
+
+    def __init__(self, request: web.Request) -> None:
+        self._request = request
+        self._content = request.content
+        self._ending: Ending | None = None
+        self._stop: Ending | None = None
+        self._reader: asyncio.Task[object] | None = None
+        self._last = asyncio.get_running_loop().time()
+
+    async def accept(self) -> None:
+        """Answer `Expect: 100-continue`. RFC 9110, 10.1.1."""
+        request = self._request
+        self._last = asyncio.get_running_loop().time()
+        if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= (1, 1):
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            # What aiohttp counts is the answer, which has not begun.
+            request.writer.output_size = 0
+
+    @property
+    def ending(self) -> Ending | None:
+        """Why `read` gave b""."""
+        return self._ending
+
+    @property
+    def rested(self) -> float:
+        """Seconds since the last byte came."""
+        return asyncio.get_running_loop().time() - self._last
+
+    def stop(self, why: Ending) -> None:
+        """End it: a `read` that waits is woken, a later one gives what is there."""
+        if self._stop is None and self._ending is None:
+            self._stop = why
+            if self._reader is not None:
+                self._reader.cancel()
+
+    async def read(self) -> bytes:
+        """What has arrived, b"" at the end."""
+        if self._ending is not None:
+            return b""
+        if self._stop is not None:
+            return self._end(self._stop)
+        self._reader = asyncio.current_task()
+        try:
+            data = await self._content.readany()
+        except asyncio.CancelledError:
+            if self._stop is None or self._reader is None:
+                raise
+            self._reader.uncancel()
+            return self._end(self._stop)
+        except Exception:  # whatever aiohttp and the transport put into a stream that breaks
+            return self._end(Ending.CUT)
+        finally:
+            self._reader = None
+        if not data:
+            self._ending = Ending.WHOLE
+        self._last = asyncio.get_running_loop().time()
+        return data
+
+    def _end(self, ending: Ending) -> bytes:
+        self._ending = ending
+        return left_over(self._content)
+
+    def trailer(self, name: str) -> list[str]:
+        """Values of a field behind the body."""
+        return trailer(self._request, name)

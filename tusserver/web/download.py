@@ -1,0 +1,93 @@
+"""GET of a finished upload: sendfile, one range, conditions. Waits for nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import BinaryIO
+
+from aiohttp import web
+
+from tusserver.protocol.dates import format_date
+from tusserver.protocol.downloads import (
+    Answer,
+    Representation,
+    content_disposition,
+    content_type_of,
+    is_inline,
+    judge_get,
+    security_headers,
+)
+from tusserver.protocol.errors import NotFound
+from tusserver.protocol.refusals import TUS_VERSION
+from tusserver.protocol.uploads import Upload
+from tusserver.web.site import Site, site_of
+
+
+async def download(request: web.Request) -> web.StreamResponse:
+    """The bytes, as a file unless browsers can show them safely.
+
+    A complete upload never changes, so its id is its entity tag.
+    """
+    site = site_of(request)
+    found = await site.service.download(request.match_info["id"])
+    modified_at = found.completed_at or found.updated_at
+    whole = Representation(found.offset, f'"{found.id}"', modified_at)
+    answer = judge_get(request.headers, whole)
+    headers = {"ETag": whole.etag, "Last-Modified": format_date(modified_at), "Cache-Control": "private, no-cache"}
+    if answer.status == 304:
+        return web.Response(status=304, headers=headers)
+    if answer.status == 206:
+        headers["Content-Range"] = f"bytes {answer.start}-{answer.end - 1}/{whole.length}"
+    return await _send(request, site, found, answer, headers | _describe(found))
+
+
+def _describe(found: Upload) -> dict[str, str]:
+    content_type = content_type_of(found.content_type, found.filename)
+    return {
+        "Accept-Ranges": "bytes",
+        "Content-Type": content_type,
+        "Content-Disposition": content_disposition(found.filename, found.id, inline=is_inline(content_type)),
+        "Tus-Resumable": TUS_VERSION,
+        **security_headers(),
+    }
+
+
+async def _send(
+    request: web.Request, site: Site, found: Upload, answer: Answer, headers: dict[str, str]
+) -> web.StreamResponse:
+    store = site.backends.store
+    path = await store.file(found.id)
+    opened = None if path is None else await _open(path)
+    try:
+        response = web.StreamResponse(status=answer.status, headers=headers)
+        response.content_length = answer.end - answer.start
+        await response.prepare(request)
+        if opened is not None and answer.end > answer.start:
+            await _send_file(request, opened, answer)
+        elif opened is None:
+            async for piece in store.read(found.id, answer.start, answer.end):
+                await response.write(piece)
+        await response.write_eof()
+        return response
+    finally:
+        if opened is not None:
+            opened.close()
+
+
+async def _open(path: Path) -> BinaryIO:
+    try:
+        return await asyncio.to_thread(path.open, "rb")
+    except FileNotFoundError:
+        raise NotFound(path.name) from None
+
+
+async def _send_file(request: web.Request, opened: BinaryIO, answer: Answer) -> None:
+    transport = request.transport
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError("the client is gone")
+    try:
+        loop = asyncio.get_running_loop()
+        await loop.sendfile(transport, opened, answer.start, answer.end - answer.start)
+    except RuntimeError as error:  # asyncio says so of a transport that closes meanwhile
+        raise ConnectionResetError("the client is gone") from error

@@ -1,0 +1,88 @@
+"""`GET /status`: what is stored, newest first."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from aiohttp import web
+
+from tusserver.protocol.fields import parse_number
+from tusserver.protocol.refusals import Refusal
+from tusserver.protocol.uploads import State, Upload
+from tusserver.web.site import Site, site_of
+
+MOST = 200
+STATUS = {State.PENDING: "pending", State.RECEIVING: "partial", State.COMPLETE: "complete", State.FAILED: "failed"}
+STATES = {word: state for state, word in STATUS.items()}
+
+
+class ListingClosed(Refusal):
+    """Listing needs to know who asks, or that everybody may."""
+
+    status, code, title = 403, "listing-closed", "Uploads are not listed to everybody"
+
+
+class BadQuery(Refusal):
+    """A parameter of the address does not parse."""
+
+    status, code, title = 422, "bad-query", "A parameter of the address is malformed"
+
+
+async def list_uploads(request: web.Request) -> web.StreamResponse:
+    """One page of the listing. `limit`, `cursor`, `state` and `filename` in the query."""
+    site = site_of(request)
+    if not site.is_open:
+        raise ListingClosed("this server listens on more than a loopback address, where uploads are not listed")
+    query = request.query
+    states = [word for word in query.get("state", "").split(",") if word]
+    unknown = [word for word in states if word not in STATES]
+    if unknown:
+        raise BadQuery(f"state is one of {', '.join(STATES)}, not {unknown[0][:40]!r}")
+    limit = parse_number("limit", query.get("limit", "50"))
+    try:
+        page = await site.backends.infos.page(
+            states=[STATES[word] for word in states],
+            filename=query.get("filename"),
+            limit=max(1, min(limit, MOST)),
+            cursor=query.get("cursor"),
+        )
+    except ValueError:
+        raise BadQuery("cursor is none that this server gave") from None
+    uploads = [describe(site, await _now(site, upload)) for upload in page.uploads]
+    return web.json_response(
+        {"uploads": uploads, "next_cursor": page.next_cursor}, headers={"Cache-Control": "no-store"}
+    )
+
+
+async def _now(site: Site, upload: Upload) -> Upload:
+    """The record of an unfinished upload as it stands at this moment."""
+    if upload.is_complete:
+        return upload
+    try:
+        return await site.service.status(upload.id)
+    except Refusal:
+        return upload
+
+
+def describe(site: Site, upload: Upload) -> dict[str, object]:
+    """The status of an upload for JSON."""
+    percent = 100.0 if upload.is_complete else None
+    if percent is None and upload.length:
+        percent = round(100 * upload.offset / upload.length, 1)
+    return {
+        "upload_id": upload.id,
+        "filename": upload.filename,
+        "status": STATUS[upload.state],
+        "offset": upload.offset,
+        "size": upload.length,
+        "percent": percent,
+        "content_type": upload.content_type,
+        "created_at": _moment(upload.created_at),
+        "updated_at": _moment(upload.updated_at),
+        "expires_at": _moment(upload.expires_at),
+        "upload_url": site.address(upload.id),
+    }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

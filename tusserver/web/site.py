@@ -1,0 +1,52 @@
+"""What the routes share: settings, service, and how addresses are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiohttp import web
+
+from tusserver.protocol.origins import Seen, seen
+from tusserver.service import Backends, UploadService
+from tusserver.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One mounted server.
+
+    Attributes:
+        prefix: path under which everything lies, "" or "/like/this".
+        is_open: anybody may list what is stored; the routes of a single upload need its address, which is a secret.
+    """
+
+    settings: Settings
+    backends: Backends
+    service: UploadService
+    clock: Callable[[], datetime]
+    prefix: str
+    is_open: bool
+
+    @property
+    def collection(self) -> str:
+        """The path uploads are created at, with its slash."""
+        return self.prefix + self.settings.tus_path
+
+    def address(self, id: str) -> str:
+        """Where an upload is: a path, which survives every mistake of a proxy; absolute when BASE_URL is set."""
+        return f"{(self.settings.base_url or '').rstrip('/')}{self.collection}{id}"
+
+    def seen(self, request: web.Request) -> Seen:
+        """The request as its client made it."""
+        direct = Seen(request.scheme, request.host, request.remote or "")
+        return seen(request.headers, direct, self.settings.trusted_proxies)
+
+
+SITE: web.AppKey[Site] = web.AppKey("tusserver", Site)
+
+
+def site_of(request: web.Request) -> Site:
+    """The site that the route of `request` belongs to."""
+    return request.config_dict[SITE]

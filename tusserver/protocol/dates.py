@@ -18,6 +18,7 @@ def parse_date(value: str) -> datetime | None:
     """Read an HTTP date in any of its three forms; None when it is no date, which HTTP asks to ignore."""
     try:
         moment = parsedate_to_datetime(value)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (TypeError, ValueError, OverflowError, IndexError):
+        # OverflowError: the last hours of the year 9999, told in a zone where UTC is already in the next.
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -46,8 +46,6 @@ LAYERS: dict[str, tuple[str, ...]] = {
 # The doors of every library that is not Python's own, and of sqlite3, which is.
 DOORS: dict[str, tuple[str, ...]] = {
     "aiohttp": ("tusserver.web", "tusserver.app"),
-    "multidict": ("tusserver.web",),
-    "yarl": ("tusserver.web",),
     "dotenv": ("tusserver.settings",),
     "rich": ("tusserver.upload",),
     "sqlite3": ("tusserver.infos.sqlite",),

@@ -136,17 +136,20 @@ def judge_append(append: Append, upload: Upload, limits: Limits, now: datetime) 
 
 
 def judge_early(append: Append, upload: Upload, limits: Limits, now: datetime) -> None:
-    """Bytes may perhaps be added, while somebody else may still be adding: nothing rules it out but the offset ahead.
+    """Bytes may perhaps be added, while somebody else may still be adding: an offset ahead of the record is let pass.
 
     Whatever is refused here is refused without disturbing the present writer. A browser sends a PATCH again, with the
     old offset, when its connection is reset.
 
     Raises:
-        Refusal: as `judge_append`.
+        Refusal: as `judge_append`, which has the last word once the lock is held.
     """
     end = limits.ceiling if upload.length is None else upload.length
-    may_be_there = not upload.is_complete and upload.offset <= append.offset <= end
-    judge_append(append, replace(upload, offset=append.offset) if may_be_there else upload, limits, now)
+    if upload.is_complete or upload.kind is Kind.FINAL or not upload.offset < append.offset <= end:
+        judge_append(append, upload, limits, now)
+    else:
+        check_alive(upload, now)
+        judge_length(append.length, upload, limits)
 
 
 def judge_length(told: int | None, upload: Upload, limits: Limits) -> int | None:

@@ -17,7 +17,7 @@ from dotenv.parser import parse_stream
 from dotenv.variables import parse_variables
 
 from tusserver import setting_kinds as kinds
-from tusserver.protocol.durability import Durability
+from tusserver.protocol.durability import Durability as Durability
 from tusserver.setting_kinds import Kind
 
 T = TypeVar("T")

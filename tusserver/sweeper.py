@@ -11,6 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from tusserver.protocol.errors import BackendError, NotFound
 from tusserver.protocol.refusals import Refusal
@@ -26,12 +27,11 @@ BATCH = 500
 AT_ONCE = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
-    """One upload that was removed, or would be; `bytes` is what it took."""
+class Removed(NamedTuple):
+    """One upload that was removed, or would be: its id, its name ("" if it had none) and the bytes it took."""
 
     upload_id: str
-    filename: str | None
+    filename: str
     bytes: int
 
 
@@ -164,9 +164,9 @@ class Sweeper:
                 if upload is None or not judge(upload):
                     return None
                 size = await self._store.size(id) if dry_run else await self._service.ledger.remove(id)
-                return Removed(id, upload.filename, size)
+                return Removed(id, upload.filename or "", size)
         except NotFound:
-            return Removed(id, None, 0)
+            return Removed(id, "", 0)
         except Refusal as refusal:
             return await self._remove_bare_record(id, judge, dry_run) if refusal.status == 404 else None
 
@@ -180,7 +180,7 @@ class Sweeper:
                 await self._infos.delete(id)
         except NotFound:
             return None
-        return Removed(id, upload.filename, 0)
+        return Removed(id, upload.filename or "", 0)
 
     async def _orphans(self, now: datetime, dry_run: bool) -> AsyncIterator[Removed]:
         """Bytes that no record knows."""
@@ -205,7 +205,7 @@ class Sweeper:
                 async with self._service.held_for_cleanup(id) as upload:
                     if upload is None:
                         size = await self._store.size(id) if dry_run else await self._store.delete(id)
-                        removed.append(Removed(id, None, size))
+                        removed.append(Removed(id, "", size))
             except (Refusal, NotFound):
                 continue
         return removed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.properties import made_of, many
 from tusserver.protocol.metadata import (
+    BIDI_CONTROLS,
     MAX_FILENAME,
     Metadata,
     clean_filename,
@@ -190,6 +192,7 @@ def test_the_type_is_what_the_client_declares_if_it_is_one(field: str, content_t
         ("photo\u202egpj.exe", "photogpj.exe"),
         ("\u2066a\u2069", "a"),
         ("u\u0308", "ü"),
+        ("u\x00\u0308", "ü"),
         ("a\ud800b\udcff", "ab"),
         ("...", "..."),
         (".hidden", ".hidden"),
@@ -205,7 +208,44 @@ def test_a_name_of_which_nothing_is_left_is_none(name: str) -> None:
     assert clean_filename(name) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "clean"),
+    [
+        ("a../" + "b" * 1021, "b" * 1021),
+        ("a./" + "b" * 1022, "b" * 1022),
+        ("a/" + "b" * 1024, "b" * 1024),
+        ("a " + "b" * 1023, "b" * 1023),
+    ],
+)
+def test_the_cut_of_a_long_name_leaves_no_part_that_is_none(name: str, clean: str) -> None:
+    assert clean_filename(name) == clean
+
+
 def test_a_long_name_keeps_its_end_and_whole_characters() -> None:
     clean = clean_filename("ä" * 1000 + ".txt")
     assert clean == "ä" * 510 + ".txt"
     assert len(clean.encode()) == MAX_FILENAME
+
+
+# Around the longest that is kept, the cut falls between any two of the first characters.
+LONG_NAMES = st.builds(
+    lambda start, rest: "".join(start) + "b" * (MAX_FILENAME - rest),
+    st.lists(st.sampled_from("a./ ä\u0301\x00"), max_size=8),
+    st.integers(0, 8),
+)
+NAMES = LONG_NAMES | made_of("/", "\\", ".", "..", " ", "e", "\u0301", "\x00", "\u202e", "a" * 500, "\u0958")
+
+
+@many
+@given(NAMES)
+def test_any_name_becomes_a_safe_label_and_stays_one(name: str) -> None:
+    clean = clean_filename(name)
+    if clean is None:
+        return
+    assert clean_filename(clean) == clean
+    assert unicodedata.is_normalized("NFC", clean)
+    assert 0 < len(clean.encode()) <= MAX_FILENAME
+    assert not [c for c in clean if unicodedata.category(c) in ("Cc", "Cs") or c in BIDI_CONTROLS or c == "\\"]
+    for part in clean.split("/"):
+        assert part.strip() == part
+        assert part not in ("", ".", "..")

@@ -91,15 +91,18 @@ def _parse_pair(pair: str) -> tuple[str, bytes]:
 def clean_filename(name: str) -> str | None:
     """A name fit to be shown and offered: Unicode NFC, no control characters, no empty, ``.`` or ``..`` part.
 
-    Gives None when nothing is left.
+    Gives None when nothing is left. A clean name stays as it is.
     """
-    normal = unicodedata.normalize("NFC", name.replace("\\", "/"))
     visible = "".join(
         character
-        for character in normal
+        for character in name.replace("\\", "/")
         if unicodedata.category(character) not in ("Cc", "Cs") and character not in BIDI_CONTROLS
     )
-    parts = [part.strip() for part in visible.split("/")]
+    # Composed last: a control character may have stood between a letter and its accent.
+    parts = [part.strip() for part in unicodedata.normalize("NFC", visible).split("/")]
     label = "/".join(part for part in parts if part not in ("", ".", ".."))
-    # From the front, so that the extension stays.
-    return label.encode("utf-8")[-MAX_FILENAME:].decode("utf-8", "ignore") or None
+    encoded = label.encode("utf-8")
+    if len(encoded) > MAX_FILENAME:
+        # From the front, so that the extension stays; the cut may leave "../" of "a../".
+        return clean_filename(encoded[-MAX_FILENAME:].decode("utf-8", "ignore"))
+    return label or None

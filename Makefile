@@ -92,5 +92,5 @@ engines: ## say which of the programs that `make test-all` needs are missing
 	  echo "make test-all needs programs that are not here:$$missing"; \
 	  echo "on Debian and Ubuntu: apt-get install$$(echo "$$missing" | sed 's/ node\b/ nodejs/')"; \
 	  exit 1; fi; \
-	node -e 'process.exit(parseInt(process.versions.node) < 20)' || { \
+	node -e 'process.exit(+(parseInt(process.versions.node) < 20))' || { \
 	  echo "make test-all needs Node 20 or newer; this is $$(node --version)"; exit 1; }

@@ -34,7 +34,6 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "tusserver.sweeper": ("tusserver.protocol", "tusserver.service", *BASES),
     "tusserver.setting_kinds": (),
     "tusserver.settings": ("tusserver.setting_kinds", "tusserver.protocol"),
-    "tusserver.workers": (),
     "tusserver.web": ("tusserver.protocol", "tusserver.extensions", "tusserver.service", "tusserver.settings"),
     "tusserver.app": (EVERYTHING,),
     "tusserver.upload": (),

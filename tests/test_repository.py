@@ -66,6 +66,12 @@ def test_make_says_that_node_is_too_old(tmp_path: Path) -> None:
     assert "needs Node 20 or newer; this is v18.20.4" in done.stdout
 
 
+@pytest.mark.engines
+def test_make_finds_the_engines_that_are_here() -> None:
+    done = make("engines")
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("script", "line"),
     [

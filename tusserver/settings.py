@@ -318,5 +318,7 @@ def dotenv_lines(path: Path) -> Iterator[tuple[int, str, str | None]]:
 
 
 def guess(name: str, known: Mapping[str, str]) -> str:
-    close = get_close_matches(name.upper(), known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    # The prefix is taken off, or it would make every name look like every other.
+    names = {one.removeprefix(PREFIX): one for one in known if one.startswith(PREFIX) == name.startswith(PREFIX)}
+    close = get_close_matches(name.upper().removeprefix(PREFIX), names, n=1)
+    return f"; did you mean {names[close[0]]}?" if close else ""

@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return fail(f"the library {error.name} is missing; `pip install tusserver` installs all it needs", 1)
     except KeyboardInterrupt:
-        resumable = arguments[:1] == ["upload"]
+        resumable = arguments[:1] == ["upload"] and "--anew" not in arguments
         return fail("interrupted; the same command goes on from here" if resumable else "interrupted", 130)
     except BrokenPipeError:
         # Whoever read the output has left. The stream is replaced so that Python does not fail at flushing it.
@@ -108,8 +108,6 @@ def upload(arguments: Namespace) -> int:
 
 def cleanup(arguments: Namespace) -> int:
     settings = load_settings(setting_texts(arguments), os.environ)
-    if not settings.upload_folder.is_dir():
-        raise CommandError(f"{settings.upload_folder} is not a folder; --upload-folder says where uploads are kept")
 
     from tusserver import app
     from tusserver.cli.cleanup import show_report

@@ -7,12 +7,21 @@ from collections.abc import Sequence
 from typing import Protocol
 
 
-class Report(Protocol):
-    """What a clean-up removed, or would remove.
+class Removed(Protocol):
+    """One upload."""
 
-    Attributes:
-        removed: id, filename and stored bytes of each upload.
-    """
+    @property
+    def upload_id(self) -> str: ...
+
+    @property
+    def filename(self) -> str | None: ...
+
+    @property
+    def bytes(self) -> int: ...
+
+
+class Report(Protocol):
+    """What a clean-up removed, or would remove."""
 
     @property
     def removed_count(self) -> int: ...
@@ -21,7 +30,7 @@ class Report(Protocol):
     def freed_bytes(self) -> int: ...
 
     @property
-    def removed(self) -> Sequence[tuple[str, str, int]]: ...
+    def removed(self) -> Sequence[Removed]: ...
 
     @property
     def dry_run(self) -> bool: ...
@@ -36,8 +45,7 @@ def json_of(report: Report) -> str:
         "removed_count": report.removed_count,
         "freed_bytes": report.freed_bytes,
         "removed": [
-            {"upload_id": upload_id, "filename": filename, "bytes": size}
-            for upload_id, filename, size in report.removed
+            {"upload_id": one.upload_id, "filename": one.filename, "bytes": one.bytes} for one in report.removed
         ],
         "dry_run": report.dry_run,
     }
@@ -45,14 +53,12 @@ def json_of(report: Report) -> str:
 
 
 def table_of(report: Report) -> str:
-    lines = [f"{upload_id}  {size:>15,}  {harmless(filename)}" for upload_id, filename, size in report.removed]
+    lines = [f"{one.upload_id:22}  {one.bytes:>15,}  {harmless(one.filename or '')}".rstrip() for one in report.removed]
     if lines:
         lines.insert(0, f"{'upload':22}  {'bytes':>15}  filename")
-    verb = "would be removed" if report.dry_run else "removed"
     count = f"{report.removed_count:,} upload" + ("" if report.removed_count == 1 else "s")
-    return "\n".join(
-        [*lines, f"{count} {verb}, {report.freed_bytes:,} bytes {'to free' if report.dry_run else 'freed'}"]
-    )
+    size = f"{report.freed_bytes:,} bytes"
+    return "\n".join([*lines, f"{count} would go, {size}" if report.dry_run else f"{count} removed, {size} freed"])
 
 
 def harmless(filename: str) -> str:

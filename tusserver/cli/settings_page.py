@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import groupby
 
+from tusserver.setting_kinds import SIZE_FORM, TIME_FORM
 from tusserver.settings import DOTENV, Setting, collect, load_settings, table
 
 INTRODUCTION = """\
@@ -44,7 +45,9 @@ def markdown() -> str:
 def row(entry: Setting) -> str:
     flag = f"`{entry.flag}`, `{entry.off_flag}`" if entry.is_switch else f"`{entry.flag}`"
     variables = f"`{entry.variable}`" + (f", `{entry.bare_variable}`" if entry.bare else "")
-    cells = flag, variables, f"`{entry.default}`", entry.help, entry.kind.expected
+    # The page says once what a size and a time are.
+    value = entry.kind.expected.replace(SIZE_FORM, "a size").replace(TIME_FORM, "a time")
+    cells = flag, variables, f"`{entry.default}`", entry.help, value
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 

@@ -66,13 +66,10 @@ def upload_files(paths: Sequence[Path], options: Options) -> int:
         try:
             url = sender.send(path)
         except UploadFailed as error:
-            display.end()
             display.note(f"tusserver: {printable(str(path))}: {error}")
             failed += 1
         else:
             print(url, flush=True)
-        finally:
-            display.end()
     return 1 if failed else 0
 
 
@@ -117,6 +114,9 @@ class Sender:
                 return self._send(path, stream)
         except OSError as error:
             raise UploadFailed(reason_of(error)) from error
+        finally:
+            # A bar that is still there would be drawn over whatever is printed next.
+            self._display.end()
 
     def _send(self, path: Path, stream: BinaryIO) -> str:
         facts = os.fstat(stream.fileno())
@@ -204,10 +204,8 @@ class Sender:
         self._reached = True
         delay = patience.delay(time.monotonic())
         if delay is None:
-            raise UploadFailed(
-                f"{reason}; given up after {patience.give_up_after:g} seconds without progress"
-            ) from error
-        self._display.note(f"{transfer.name}: {reason}; next try in {delay:.2g} seconds")
+            raise UploadFailed(f"{reason}; given up after {patience.give_up_after:g} s without progress") from error
+        self._display.note(f"{transfer.name}: {reason}; next try in {delay:.2g} s")
         time.sleep(delay)
 
 

@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tusserver.protocol.refusals import MalformedHeader
@@ -26,8 +27,8 @@ class Metadata:
     field: str
     values: dict[str, bytes]
 
-    def text(self, *keys: str) -> str | None:
-        """The first of `keys` whose value is text and tells something.
+    def texts(self, *keys: str) -> Iterator[str]:
+        """The values of `keys` that are text and tell something, in the order asked.
 
         Uppy turns every value into text, so an absent one arrives as ``null``, ``undefined`` or nothing.
         """
@@ -37,21 +38,24 @@ class Metadata:
             except UnicodeDecodeError:
                 continue
             if value not in ("", "null", "undefined"):
-                return value
-        return None
+                yield value
+
+    def text(self, *keys: str) -> str | None:
+        """The first of `texts`."""
+        return next(self.texts(*keys), None)
 
     @property
     def filename(self) -> str | None:
         """The name to show, with folders when the client sent them: a label, never a path on disk."""
-        named = self.text("relativePath") or self.text("filename", "name")
-        return clean_filename(named) if named else None
+        names = map(clean_filename, self.texts("relativePath", "filename", "name"))
+        return next((name for name in names if name), None)
 
     @property
     def content_type(self) -> str | None:
         """The type the client declares, for example ``"image/png"``, if it is one."""
-        declared = (self.text("filetype", "type", "contentType", "content_type") or "").strip().lower()
-        bare = declared.split(";", 1)[0].strip()
-        return bare if MIME_TYPE.fullmatch(bare) else None
+        declared = self.texts("filetype", "type", "contentType", "content_type")
+        types = (text.partition(";")[0].strip().lower() for text in declared)
+        return next((bare for bare in types if MIME_TYPE.fullmatch(bare)), None)
 
 
 def parse_metadata(field: str | None, max_size: int) -> Metadata | None:

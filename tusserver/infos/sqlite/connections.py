@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,9 @@ from sqlite_utils import Database
 from tusserver.infos.sqlite.errors import is_busy, translated
 from tusserver.infos.sqlite.schema import STEPS, VERSION
 from tusserver.protocol.errors import Unavailable
+
+# What 1,000 pages take, after which SQLite folds the log into the database and starts it anew.
+LOG_SIZE = 32 + 1000 * (24 + 4096)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ def connect(path: Path, busy_timeout: float) -> Connections:
         for timeout in (0.0, busy_timeout):
             opened.append(_open(path, timeout))
             opened[-1].execute("PRAGMA query_only = 1")
+        _reserve(path)
     except (sqlite3.Error, OSError, Unavailable) as error:
         for connection in opened:
             connection.close()
@@ -82,6 +88,13 @@ def _migrate(connection: sqlite3.Connection, name: str) -> None:
             connection.execute(statement)
     if version < VERSION:
         connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _reserve(path: Path) -> None:
+    """Give the log the size it grows to anyway, so that on a disk that uploads filled records can still be changed
+    and deleted. SQLite takes zeros behind the end of its log for no record."""
+    with suppress(OSError), path.with_name(path.name + "-wal").open("r+b") as log:
+        os.posix_fallocate(log.fileno(), 0, LOG_SIZE)
 
 
 def _patiently(act: Callable[[], None], timeout: float) -> None:

@@ -20,9 +20,11 @@ def is_busy(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
-def translated(error: sqlite3.Error, name: str) -> BackendError:
+def translated(error: Exception, name: str) -> BackendError:
     """The error to raise `from error`. `name` is the database's file name, without its folder: the text may reach a
     client."""
+    if not isinstance(error, sqlite3.Error):
+        return Unavailable(f"the database {name} failed: {error}")
     if is_full(error):
         return OutOfSpace(f"the database {name} has no room left")
     if is_busy(error):

@@ -55,13 +55,9 @@ class SqliteInfos:
 
     async def close(self) -> None:
         connected, self._connected = self._connected, None
-        if connected is None:
-            return
-        connected.connections.at_once.close()
-        await asyncio.to_thread(connected.thread.shutdown)
-        connected.connections.aside.close()
-        # The writer's connection goes last: the last one to close folds the log into the database.
-        await connected.writer.close()
+        if connected is not None:
+            # A task that is cancelled here must not leave half of it open.
+            await asyncio.shield(_disconnect(connected))
 
     async def create(self, upload: Upload, *, durable: bool = False) -> None:
         missed = Conflict(f"upload {upload.id} exists already")
@@ -147,6 +143,14 @@ class SqliteInfos:
             return [from_row(row) for row in rows]
         except (KeyError, ValueError, TypeError) as error:
             raise Unavailable(f"the database {self._path.name} holds a record of another program") from error
+
+
+async def _disconnect(connected: _Connected) -> None:
+    connected.connections.at_once.close()
+    await asyncio.to_thread(connected.thread.shutdown)
+    connected.connections.aside.close()
+    # The writer's connection goes last: the last one to close folds the log into the database.
+    await connected.writer.close()
 
 
 def _not_found(id: str) -> BackendError:

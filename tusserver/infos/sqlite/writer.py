@@ -13,19 +13,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
-from tusserver.infos.sqlite.errors import is_busy, translated
+from tusserver.infos.sqlite.errors import is_full, translated
 from tusserver.infos.sqlite.rows import Row
 from tusserver.protocol.errors import BackendError, Unavailable
 
 # A bound for the time one transaction keeps writers of other processes waiting.
-MOST_TOGETHER = 500
+ENOUGH_TOGETHER = 500
 
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One statement. `missed` is the answer when it changes no row."""
+    """Statements of the same values, of which the first that changes a row ends the job. `missed` is the answer when
+    none does."""
 
-    sql: str
+    statements: tuple[str, ...]
     values: Row
     missed: BackendError
     durable: bool
@@ -39,38 +40,48 @@ class Writer:
         self._connection = connection
         self._name = name
         self._loop = asyncio.get_running_loop()
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._gathered: list[Job] = []
+        self._jobs: SimpleQueue[list[Job]] = SimpleQueue()
         self._is_open = True
         self._synchronous = ""
         self._thread = threading.Thread(target=self._run, name=f"writer of {name}", daemon=True)
         self._thread.start()
 
-    async def write(self, sql: str, values: Row, *, missed: BackendError, durable: bool) -> None:
-        """Return when the statement is committed. A task that is cancelled stops waiting; the statement still runs.
+    async def write(self, statements: tuple[str, ...], values: Row, *, missed: BackendError, durable: bool) -> None:
+        """Return when the job is committed. A task that is cancelled stops waiting; its job is still done.
 
         Raises:
             missed: no row changed.
-            OutOfSpace, Unavailable: nothing of this statement is stored.
+            OutOfSpace, Unavailable: nothing of this job is stored.
         """
         if not self._is_open:
             raise Unavailable(f"the database {self._name} is closed")
         answer: asyncio.Future[None] = self._loop.create_future()
-        self._jobs.put(Job(sql, values, missed, durable, answer))
+        if not self._gathered:
+            # What all tasks that run in this turn of the loop write goes to the thread in one piece.
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(Job(statements, values, missed, durable, answer))
         await answer
 
     async def close(self) -> None:
         """Commit what waits, answer it, then end the thread and the connection."""
         if self._is_open:
             self._is_open = False
-            self._jobs.put(None)
+            self._hand_over()
+            self._jobs.put([])
         await asyncio.to_thread(self._thread.join)
+
+    def _hand_over(self) -> None:
+        if self._gathered:
+            self._jobs.put(self._gathered)
+            self._gathered = []
 
     def _run(self) -> None:
         while batch := self._take():
             try:
                 results = self._commit(batch)
             except Exception as error:
-                results = [error] * len(batch)
+                results = self._failed(error, batch)
             # A closed loop has nobody left who waits.
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(_answer, batch, results)
@@ -78,35 +89,36 @@ class Writer:
 
     def _take(self) -> list[Job]:
         """Wait for a job and take all that came with it; none means the end."""
-        batch: list[Job] = []
-        job = self._jobs.get()
+        batch = list(self._jobs.get())
         with suppress(Empty):
-            while job is not None:
-                batch.append(job)
-                if len(batch) == MOST_TOGETHER:
+            while batch and len(batch) < ENOUGH_TOGETHER:
+                more = self._jobs.get_nowait()
+                if not more:
+                    self._jobs.put(more)
                     break
-                job = self._jobs.get_nowait()
-        if job is None and batch:
-            self._jobs.put(None)
+                batch += more
         return batch
 
     def _commit(self, batch: list[Job]) -> list[Exception | None]:
+        """One transaction for all; when it fails, one for each, for a single job may be to blame."""
         try:
-            self._begin(any(job.durable for job in batch))
+            self._begin(durable=any(job.durable for job in batch))
         except sqlite3.Error as error:
-            return [self._failed(error)] * len(batch)
+            # Held by another process or out of reach, as it would be for each of them after as long a wait.
+            return self._failed(error, batch)
         try:
             results = [self._apply(job) for job in batch]
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()
-            if len(batch) == 1 or is_busy(error):
-                return [self._failed(error)] * len(batch)
-            # One may have failed for itself alone: a record too large for the room left beside one that frees some.
-            return [self._commit([job])[0] for job in batch]
+            if is_full(error):
+                self._make_room()
+            if len(batch) > 1:
+                return [self._commit([job])[0] for job in batch]
+            return self._failed(error, batch)
         return results
 
-    def _begin(self, durable: bool) -> None:
+    def _begin(self, *, durable: bool) -> None:
         wanted = "FULL" if durable else "NORMAL"
         if self._synchronous != wanted:
             self._connection.execute(f"PRAGMA synchronous = {wanted}")
@@ -116,21 +128,32 @@ class Writer:
 
     def _apply(self, job: Job) -> Exception | None:
         try:
-            changed = self._connection.execute(job.sql, job.values).rowcount
+            for statement in job.statements:
+                if self._connection.execute(statement, job.values).rowcount:
+                    return None
         except (OverflowError, UnicodeError) as error:
-            # The value cannot be bound, so the statement did not begin: the others of the batch are untouched.
+            # A value cannot be bound, so no statement began: the others of the batch are untouched.
             return error
-        return None if changed else job.missed
+        return job.missed
 
     def _roll_back(self) -> None:
         # SQLite itself rolls back for some errors; `in_transaction` knows.
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
-    def _failed(self, error: sqlite3.Error) -> BackendError:
-        failure = translated(error, self._name)
-        failure.__cause__ = error
-        return failure
+    def _make_room(self) -> None:
+        """Fold the log into the database, so that it is written from its start again and need not grow. What only
+        changes or deletes records then has room on a full disk."""
+        with suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(RESTART)")
+
+    def _failed(self, error: Exception, batch: list[Job]) -> list[Exception | None]:
+        failures: list[Exception | None] = []
+        for _ in batch:
+            failure = translated(error, self._name)
+            failure.__cause__ = error
+            failures.append(failure)
+        return failures
 
 
 def _answer(batch: list[Job], results: list[Exception | None]) -> None:

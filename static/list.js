@@ -1,0 +1,238 @@
+// The list of recent uploads: from the server's /status, or from this browser's memory where the server keeps that to itself.
+
+import { remembered, forget } from './memory.js'
+import { Row } from './row.js'
+import { detail } from './words.js'
+
+const PAGE = 20
+const MOVING = 2000 // milliseconds between looks while bytes arrive
+const WAITING = 15000 // while something is unfinished and nothing moves
+const STILL = 8000 // after so long without a new byte an upload counts as stopped
+const TUS = { 'Tus-Resumable': '1.0.0' }
+
+const $ = (id) => document.getElementById(id)
+
+/** An answer that says no; the message is a sentence for people. */
+class Refused extends Error {
+  constructor(status, message) {
+    super(message)
+    this.status = status
+  }
+}
+
+async function ask(url, options = {}) {
+  const answer = await fetch(url, { cache: 'no-store', ...options })
+  if (!answer.ok) throw new Refused(answer.status, detail(await answer.text()) || `the server answers ${answer.status}`)
+  return answer
+}
+
+export class UploadList {
+  #items = new Map() // by address: what the server last said
+  #rows = new Map()
+  #cursor = null
+  #own = false // the server does not tell; only this browser's uploads are shown
+  #movedAt = new Map() // by address: when its offset was last seen to grow
+  #timer = 0
+  #running = null
+
+  /**
+   * `statusUrl` is the address of /status. `live(url)` gives what this page does with an upload:
+   * nothing or `{ state, offset, remove() }`. `resumable()` gives the addresses whose file, added again, goes on.
+   */
+  constructor({ statusUrl, live, resumable, say, onReach }) {
+    Object.assign(this, { statusUrl, live, resumable, say, onReach })
+    $('refresh').addEventListener('click', () => this.refresh())
+    $('more').addEventListener('click', () => this.#more())
+    document.addEventListener('visibilitychange', () => document.hidden || this.refresh())
+    // Words like "3 minutes ago" grow old without any request.
+    setInterval(() => this.draw(), 30000)
+  }
+
+  /** Look again now; calls that come while a look is under way share it. */
+  refresh() {
+    clearTimeout(this.#timer)
+    this.#running ??= this.#look().finally(() => {
+      this.#running = null
+      this.#plan()
+    })
+    return this.#running
+  }
+
+  /** Look again soon: after an upload began, ended or was removed. */
+  refreshSoon(milliseconds = 400) {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.refresh(), milliseconds)
+  }
+
+  #plan() {
+    clearTimeout(this.#timer)
+    const open = [...this.#items.values()].filter((item) => item.status === 'pending' || item.status === 'partial')
+    if (document.hidden || open.length === 0) return
+    const here = ['uploading', 'finishing']
+    const moving = open.some((item) => this.#isArriving(item) || here.includes(this.live(item.upload_url)?.state))
+    this.#timer = setTimeout(() => this.refresh(), moving ? MOVING : WAITING)
+  }
+
+  async #look() {
+    try {
+      if (this.#own) await this.#lookAtOwn()
+      else await this.#lookAtServer()
+      this.#showError('')
+      this.onReach(true)
+    } catch (error) {
+      if (error instanceof Refused && [401, 403, 404].includes(error.status) && !this.#own) {
+        this.#own = true
+        $('recent-title').textContent = 'From this browser'
+        await this.#look()
+        return
+      }
+      if (!(error instanceof Refused)) this.onReach(false)
+      const reason = error instanceof Refused ? error.message : 'the server does not answer'
+      this.#showError(`The list could not be refreshed: ${reason}.`)
+    }
+    $('rows').removeAttribute('aria-busy')
+    this.draw()
+  }
+
+  async #lookAtServer() {
+    const answer = await (await ask(`${this.statusUrl}?limit=${PAGE}`)).json()
+    const fresh = answer.uploads.map(absolute)
+    const oldest = fresh.at(-1)?.created_at
+    // What lies within the time this page covers and is not in it was deleted elsewhere; what is older was shown by "older uploads" and stays.
+    const older = answer.next_cursor ? [...this.#items.values()].filter((item) => item.created_at < oldest) : []
+    if (older.length === 0) this.#cursor = answer.next_cursor
+    this.#replace([...fresh, ...older])
+  }
+
+  async #lookAtOwn() {
+    const looks = remembered().map(async (item) => {
+      const answer = await fetch(item.upload_url, { method: 'HEAD', headers: TUS, cache: 'no-store' })
+      if (answer.status === 404 || answer.status === 410) {
+        forget(item.upload_url)
+        return null
+      }
+      const offset = Number(answer.headers.get('Upload-Offset') ?? item.offset)
+      const size = Number(answer.headers.get('Upload-Length') ?? item.size)
+      const expires = answer.headers.get('Upload-Expires')
+      const status = offset === size ? 'complete' : 'partial'
+      return { ...item, offset, size, status, expires_at: expires && new Date(expires).toISOString() }
+    })
+    this.#replace((await Promise.all(looks)).filter(Boolean))
+  }
+
+  #replace(items) {
+    for (const item of items) {
+      const before = this.#items.get(item.upload_url)
+      if (before && before.offset < item.offset) this.#movedAt.set(item.upload_url, Date.now())
+    }
+    this.#items = new Map(items.map((item) => [item.upload_url, item]))
+  }
+
+  /** Whether bytes come in from elsewhere: another tab, another machine. */
+  #isArriving(item) {
+    return Date.now() - (this.#movedAt.get(item.upload_url) ?? 0) < STILL
+  }
+
+  async #more() {
+    $('more').disabled = true
+    try {
+      const query = `limit=${PAGE}&cursor=${encodeURIComponent(this.#cursor)}`
+      const answer = await (await ask(`${this.statusUrl}?${query}`)).json()
+      const first = answer.uploads.map(absolute).filter((item) => !this.#items.has(item.upload_url))
+      this.#cursor = answer.next_cursor
+      this.#replace([...this.#items.values(), ...first])
+      this.draw()
+      this.#rows.get(first[0]?.upload_url)?.part('.name').focus({ preventScroll: true })
+    } catch (error) {
+      this.#showError(`Older uploads could not be read: ${error.message}.`)
+    }
+    $('more').disabled = false
+  }
+
+  /** Put on the page what is known; progress of this page's own uploads is newer than the server's list. */
+  draw() {
+    const now = Date.now()
+    const known = this.resumable()
+    for (const [url, row] of this.#rows) {
+      if (this.#items.has(url)) continue
+      row.element.remove()
+      this.#rows.delete(url)
+    }
+    let before = null
+    for (const [url, item] of this.#items) {
+      const row = this.#rows.get(url) ?? this.#make(item)
+      const live = item.status === 'complete' ? null : this.live(url)
+      const shown = live ? { ...item, offset: Math.max(item.offset, Math.min(live.offset, item.size ?? live.offset)) } : item
+      const state = live?.state ?? (item.status === 'partial' && this.#isArriving(item) ? 'arriving' : undefined)
+      row.update(shown, { live: state, canResume: known.has(url), now })
+      const place = before ? before.nextSibling : $('rows').firstChild
+      if (place !== row.element) $('rows').insertBefore(row.element, place)
+      before = row.element
+    }
+    $('empty').hidden = this.#items.size > 0 || $('rows').hasAttribute('aria-busy')
+    $('more').hidden = !this.#cursor
+  }
+
+  #make(item) {
+    const row = new Row(item, { copy: (of) => this.#copy(of), remove: (of) => this.#remove(of) })
+    this.#rows.set(item.upload_url, row)
+    return row
+  }
+
+  async #copy(item) {
+    const copied = await copyText(item.upload_url)
+    this.say(copied ? 'Link copied' : `Copy it by hand: ${item.upload_url}`)
+    return copied
+  }
+
+  async #remove(item) {
+    const name = item.filename || 'The file'
+    try {
+      // The page's own upload of it ends first, else it would start again when its address is gone.
+      this.live(item.upload_url)?.remove()
+      const answer = await fetch(item.upload_url, { method: 'DELETE', headers: TUS })
+      if (!answer.ok && answer.status !== 404 && answer.status !== 410) {
+        throw new Refused(answer.status, detail(await answer.text()) || `the server answers ${answer.status}`)
+      }
+    } catch (error) {
+      this.say(`${name} was not deleted: ${error instanceof Refused ? error.message : 'the server does not answer'}`)
+      return false
+    }
+    const rows = [...this.#rows.keys()]
+    const next = rows[rows.indexOf(item.upload_url) + 1] ?? rows[rows.indexOf(item.upload_url) - 1]
+    forget(item.upload_url)
+    this.#items.delete(item.upload_url)
+    this.draw()
+    const heir = this.#rows.get(next)?.part('.delete') ?? $('refresh')
+    heir.focus({ preventScroll: true })
+    this.say(`${name} is deleted`)
+    this.refreshSoon()
+    return true
+  }
+
+  #showError(text) {
+    $('recent-error').hidden = !text
+    if ($('recent-error').textContent !== text) $('recent-error').textContent = text
+  }
+}
+
+function absolute(item) {
+  return { ...item, upload_url: new URL(item.upload_url, document.baseURI).href }
+}
+
+async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text)
+    return true
+  } catch {
+    // Outside https and localhost the page has no clipboard of its own; a selected text field still copies.
+    const field = document.createElement('textarea')
+    field.value = text
+    field.className = 'sprite'
+    document.body.append(field)
+    field.select()
+    const copied = document.execCommand('copy')
+    field.remove()
+    return copied
+  }
+}

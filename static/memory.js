@@ -1,0 +1,49 @@
+// What this browser uploaded, for servers that do not tell their list; and which files Uppy can go on with.
+
+const KEY = 'tusserver:uploads'
+const MOST = 50
+
+/** The uploads this browser made, newest first, in the form of /status. */
+export function remembered() {
+  try {
+    return JSON.parse(localStorage.getItem(KEY)) ?? []
+  } catch {
+    return []
+  }
+}
+
+function store(items) {
+  try {
+    localStorage.setItem(KEY, JSON.stringify(items.slice(0, MOST)))
+  } catch {
+    // A full or forbidden storage only costs the list on such servers.
+  }
+}
+
+/** Keep an upload in mind, once. */
+export function remember(item) {
+  const items = remembered()
+  if (items.some((known) => known.upload_url === item.upload_url)) return
+  store([{ created_at: new Date().toISOString(), offset: 0, status: 'partial', ...item }, ...items])
+}
+
+export function forget(url) {
+  const items = remembered()
+  const left = items.filter((item) => item.upload_url !== url)
+  if (left.length !== items.length) store(left)
+}
+
+/** The addresses tus-js-client keeps in this browser: the same file, dropped again, goes on there. */
+export function resumable() {
+  const found = new Set()
+  for (let index = 0; index < localStorage.length; index += 1) {
+    const key = localStorage.key(index)
+    if (!key.startsWith('tus::')) continue
+    try {
+      found.add(JSON.parse(localStorage.getItem(key)).uploadUrl)
+    } catch {
+      // Another program's entry.
+    }
+  }
+  return found
+}

@@ -1,0 +1,94 @@
+// The page: puts the uploader and the list together and says how the connection is.
+
+import { UploadList } from './list.js'
+import { remember, resumable } from './memory.js'
+import { applyLimits, createUploader, liveUpload, rememberFiles } from './uploader.js'
+import { bytes } from './words.js'
+
+const $ = (id) => document.getElementById(id)
+const { endpoint: endpointPath, status: statusPath } = document.documentElement.dataset
+const endpoint = new URL(endpointPath, document.baseURI).href
+const statusUrl = new URL(statusPath, document.baseURI).href
+
+const CONNECTION = {
+  fine: 'connected',
+  offline: 'offline, uploads wait',
+  silent: 'no answer, trying again',
+}
+
+let uppy = null
+let toastTimer = 0
+let isReached = true
+let drawing = 0
+
+function say(text) {
+  clearTimeout(toastTimer)
+  $('toast').textContent = text
+  $('toast').classList.add('shown')
+  toastTimer = setTimeout(() => $('toast').classList.remove('shown'), 4500)
+}
+
+function showConnection() {
+  const state = !navigator.onLine ? 'offline' : isReached ? 'fine' : 'silent'
+  if ($('connection').dataset.state === state) return
+  $('connection').dataset.state = state
+  $('connection-text').textContent = CONNECTION[state]
+}
+
+function reach(is) {
+  isReached = is
+  showConnection()
+}
+
+const list = new UploadList({
+  statusUrl,
+  live: (url) => uppy && liveUpload(uppy, url),
+  resumable,
+  say,
+  onReach: reach,
+})
+
+const hooks = {
+  say,
+  created(url, file) {
+    remember({ upload_url: url, filename: file.name, size: file.size, content_type: file.type })
+    list.refreshSoon()
+  },
+  changed: () => list.refreshSoon(),
+  moved() {
+    drawing ||= setTimeout(() => {
+      drawing = 0
+      list.draw()
+    }, 250)
+  },
+  trying: () => reach(false),
+  reached: () => reach(true),
+}
+
+window.addEventListener('offline', () => {
+  showConnection()
+  list.draw()
+})
+window.addEventListener('online', () => {
+  showConnection()
+  list.refresh()
+})
+
+$('endpoint').textContent = endpoint
+document.title = `Uploads · ${location.host}`
+showConnection()
+list.refresh()
+
+try {
+  const parts = await import('./vendor/uppy.js')
+  uppy = createUploader(parts, { endpoint, hooks })
+  rememberFiles(uppy, parts)
+} catch (error) {
+  console.error(error)
+  $('drop-missing').textContent = 'The upload widget is not built. Run “make” in the server’s source folder, then reload. Any tus client can upload meanwhile.'
+  $('drop-missing').hidden = false
+}
+if (uppy) {
+  const size = await applyLimits(uppy, endpoint).catch(() => 0)
+  uppy.getPlugin('Dashboard').setOptions({ note: size > 0 ? `Any kind of file, up to ${bytes(size)} each` : 'Any kind of file, any size' })
+}

@@ -1,0 +1,177 @@
+// Uppy over tus: what the page adds is that it carries on by itself, and says why when it cannot.
+
+import { detail } from './words.js'
+
+const MiB = 1024 * 1024
+const DAY = 86400000
+// About five minutes of trying: a restart of the server or a walk between two networks is over by then. Bytes that arrive begin the count anew.
+const RETRIES = [100, 1000, 3000, 5000, ...Array(30).fill(10000)]
+// A browser opens six connections to a host. Two stay free for the list, for pausing and for deleting.
+const AT_ONCE = 4
+
+const WORDS = {
+  dropPasteBoth: 'Drop files or folders here %{browseFiles} %{browseFolders}',
+  browseFiles: 'Choose files',
+  browseFolders: 'Choose a folder',
+  dashboardTitle: 'Upload files',
+  dropHint: 'Let go to upload',
+  dataUploadedOfUnknown: '%{complete} so far', // also what Uppy says of a batch with an empty file in it
+  filesUploadedOfTotal: { 0: '%{complete} of %{smart_count} file', 1: '%{complete} of %{smart_count} files' },
+  recoveredAllFiles: 'Everything is still here. Go on where it stopped.',
+  recoveredXFiles: {
+    0: 'One file was too large for the browser to keep. Choose it again: what has arrived is not sent twice.',
+    1: '%{smart_count} files were too large for the browser to keep. Choose them again: what has arrived is not sent twice.',
+  },
+  sessionRestored: 'Unfinished uploads.',
+  reSelect: 'Choose again',
+  uploadXFiles: { 0: 'Go on', 1: 'Go on' }, // the button shows only for what was restored
+  uploadFailed: 'Not everything arrived',
+}
+const CORE_WORDS = {
+  noInternetConnection: 'Offline. Uploads wait and go on by themselves.',
+  connectedToInternet: 'Online again.',
+  failedToUpload: '%{file} stopped',
+  exceedsSize: '%{file} is larger than this server takes: %{size}',
+}
+
+// Nothing can be dropped with a finger.
+const TOUCH_WORDS = { dropPasteBoth: 'Send from this device %{browseFiles} %{browseFolders}' }
+
+/**
+ * Set up Uppy on the page. `parts` are the classes of vendor/uppy.js; `hooks` are told what happens:
+ * `created(url, file)`, `changed()` (some upload began, ended or went away), `trying()` and `reached()` (the server fell silent, or answers again), `say(text)`.
+ */
+export function createUploader(parts, { endpoint, hooks }) {
+  const { Uppy, Dashboard, Tus } = parts
+  const uppy = new Uppy({ id: 'page', autoProceed: true, locale: { strings: CORE_WORDS } })
+  uppy.use(Dashboard, {
+    target: '#drop',
+    inline: true,
+    width: '100%',
+    height: '100%',
+    theme: 'auto',
+    fileManagerSelectionType: 'both',
+    proudlyDisplayPoweredByUppy: false,
+    showLinkToFileUploadResult: true,
+    singleFileFullScreen: false,
+    disableInformer: true, // its messages go where the page's own do
+    locale: { strings: matchMedia('(pointer: coarse)').matches ? { ...WORDS, ...TOUCH_WORDS } : WORDS },
+  })
+  uppy.use(Tus, {
+    endpoint,
+    limit: AT_ONCE,
+    retryDelays: RETRIES,
+    onShouldRetry: (error, attempt, options, standard) => shouldRetry(error, standard, hooks),
+    onError: explain,
+    onAfterResponse: () => hooks.reached(),
+  })
+  report(uppy, hooks)
+  carryOn(uppy, hooks)
+  return uppy
+}
+
+/** Remember chosen files over a reload. Only one tab may: two would send the same files at the same time. */
+export function rememberFiles(uppy, { GoldenRetriever }) {
+  const start = () =>
+    uppy.use(GoldenRetriever, {
+      expires: 7 * DAY,
+      indexedDB: { expires: 7 * DAY, maxFileSize: 256 * MiB, maxTotalSize: 1024 * MiB },
+    })
+  if (!navigator.locks) return start() // plain http on a name other than localhost
+  const held = () => {
+    start()
+    return new Promise(() => {}) // until the tab closes
+  }
+  // The page that is being reloaded may hold the lock a moment longer.
+  navigator.locks.request('tusserver:files', { signal: AbortSignal.timeout(1500) }, held).catch(() => {})
+  return undefined
+}
+
+/** Tell people before they send what the server would refuse. */
+export async function applyLimits(uppy, endpoint) {
+  const answer = await fetch(endpoint, { method: 'OPTIONS' })
+  const size = Number(answer.headers.get('Tus-Max-Size'))
+  if (size > 0) uppy.setOptions({ restrictions: { maxFileSize: size } })
+  return size
+}
+
+/** What this page does with the upload at an address; nothing when it has none there. */
+export function liveUpload(uppy, url) {
+  const file = uppy.getFiles().find((one) => addressOf(one) === url)
+  if (!file) return null
+  return { state: stateOf(file), offset: file.progress.bytesUploaded || 0, remove: () => uppy.removeFile(file.id) }
+}
+
+function stateOf(file) {
+  if (file.progress.uploadComplete) return 'finishing'
+  if (file.isGhost) return 'choose it again'
+  if (file.error) return 'stopped'
+  if (file.isPaused) return 'paused'
+  return navigator.onLine ? 'uploading' : 'waiting'
+}
+
+function addressOf(file) {
+  const url = file.tus?.uploadUrl ?? file.uploadURL
+  return url ? new URL(url, document.baseURI).href : null
+}
+
+function shouldRetry(error, standard, hooks) {
+  const status = error.originalResponse?.getStatus() ?? 0
+  if (status === 0 || status >= 500) hooks.trying()
+  return standard(error)
+}
+
+/** Uppy shows an error's message to people: put there what the server says, not the library's report of the request. */
+function explain(error) {
+  const response = error.originalResponse
+  const said = detail(response?.getBody?.() ?? '')
+  if (said) error.message = said
+  else if (response) error.message = `The server answers ${response.getStatus()}.`
+  else error.message = 'The server could not be reached for some minutes. What has arrived is kept.'
+}
+
+function report(uppy, hooks) {
+  const told = new Set()
+  uppy.on('upload-progress', (file) => {
+    const url = file && addressOf(uppy.getFile(file.id) ?? file)
+    if (url && !told.has(url)) {
+      told.add(url)
+      hooks.created(url, file)
+    }
+  })
+  uppy.on('state-update', () => hooks.moved())
+  uppy.on('info-visible', () => {
+    const { message, details } = uppy.getState().info.at(-1)
+    hooks.say(details ? `${message}: ${details}` : message)
+  })
+  uppy.on('upload-success', (file, response) => {
+    const url = new URL(response.uploadURL, document.baseURI).href
+    if (!told.has(url)) hooks.created(url, file)
+    told.add(url)
+    hooks.changed()
+  })
+  for (const event of ['upload-error', 'file-removed', 'complete', 'cancel-all']) uppy.on(event, () => hooks.changed())
+}
+
+function carryOn(uppy, hooks) {
+  const unfinished = () => uppy.getFiles().filter((file) => !file.progress.uploadComplete)
+  const whole = () => unfinished().length > 0 && unfinished().every((file) => !file.isGhost)
+  // Uppy's clock starts here; else it takes all that arrived before the reload for the work of one second, and says "0s left".
+  // This comes before Golden Retriever's own listener, which begins the uploads.
+  uppy.on('restore-confirmed', () => uppy.emit('upload', '', unfinished()))
+
+  uppy.on('restored', () => {
+    if (!uppy.getState().recoveredState || !whole()) return
+    // Someone who paused before the reload finds it paused.
+    if (unfinished().some((file) => file.isPaused)) return
+    const count = unfinished().length
+    uppy.emit('restore-confirmed')
+    hooks.say(count === 1 ? 'Went on with the upload where it stopped' : `Went on with ${count} uploads where they stopped`)
+  })
+  uppy.on('files-added', () => {
+    if (uppy.getState().recoveredState && whole()) uppy.emit('restore-confirmed')
+  })
+  window.addEventListener('online', () => {
+    if (uppy.getFiles().some((file) => file.error)) uppy.retryAll()
+  })
+}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,9 +49,10 @@ class Sent:
     def count(self, method: str) -> int:
         return sum(request["method"] == method for request in self.requests)
 
-    def offsets(self) -> list[int]:
-        """Where each PATCH began."""
-        return [int(request["offset"]) for request in self.requests if request["method"] == "PATCH"]
+    def offsets(self, url: str | None = None) -> list[int]:
+        """Where each PATCH began, of one upload or of all."""
+        patches = (request for request in self.requests if request["method"] == "PATCH")
+        return [int(request["offset"]) for request in patches if url in (None, request["url"])]
 
 
 def send(endpoint: str, file: Path, **job: Any) -> Sent:
@@ -132,7 +135,27 @@ def test_killed_in_the_middle_it_goes_on_in_another_process(front: Front, tmp_pa
     assert sum(resumed.offsets()) > 0
 
 
-@pytest.mark.parametrize("way", ["whole", "chunked"])
+def test_a_client_that_hangs_gives_way_to_another_and_finds_its_upload_done(front: Front, tmp_path: Path) -> None:
+    file = make_file(tmp_path / "big.bin", 16 * MB)
+    job = {"storage": str(tmp_path / "urls.json")}
+    with Relay(front.port, rate=8 * MB) as line:
+        with node.started("tusjs.mjs", {"endpoint": line.endpoint, "path": str(file), **job}) as hanging:
+            line.wait(4 * MB)
+            hanging.process.send_signal(signal.SIGSTOP)
+            line.rate = None
+            began = time.monotonic()
+            other = send(line.endpoint, file, **job)
+            # tus-js-client gives up after four retries, which take nine seconds.
+            assert time.monotonic() - began < 6
+            hanging.process.send_signal(signal.SIGCONT)
+            woken = Sent(**hanging.until("result"))
+        assert_went_on(other, woken.url)
+        assert woken.error is None
+        assert woken.count("POST") == 1, woken
+        assert_stored(other.url, file)
+
+
+@pytest.mark.parametrize("way", ["whole", "chunked", "parallel"])
 def test_it_outlives_a_server_that_dies(own_front: Front, tmp_path: Path, way: str) -> None:
     file = make_file(tmp_path / "big.bin", 16 * MB)
     with Relay(own_front.port, rate=8 * MB) as line:
@@ -144,9 +167,11 @@ def test_it_outlives_a_server_that_dies(own_front: Front, tmp_path: Path, way: s
             line.rate = None
             sent = Sent(**client.until("result"))
         assert sent.error is None
-        assert sent.count("POST") == 1, sent
         assert_stored(sent.url, file)
-    assert sent.offsets() == sorted(sent.offsets())
+    # Three parts and the final upload.
+    assert sent.count("POST") == (4 if way == "parallel" else 1), sent
+    for url in {request["url"] for request in sent.requests}:
+        assert sent.offsets(url) == sorted(sent.offsets(url))
     assert sent.offsets()[-1] > 0
 
 

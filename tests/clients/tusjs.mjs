@@ -21,6 +21,8 @@ let aborted = false
 
 function end(facts) {
   tell({ result: { url: upload.url, aborted, requests, ...facts } })
+  // A request that was refused in the middle of its body would keep the process until the server closes its connection.
+  process.exit()
 }
 
 async function progress(sent) {

@@ -75,11 +75,13 @@ class Workers:
             if undo is not None and task.error is None:
                 await self._undo(undo, task.result)
             raise
-        if task.error is not None:
+        error, task.error = task.error, None
+        if error is not None:
             try:
-                raise task.error
+                raise error
             finally:
-                del task  # the error's traceback holds this frame: no cycle
+                # The error's traceback holds the frames, and these held the error: no cycle keeps a job's buffers.
+                del error, task
         return task.result  # type: ignore[no-any-return]
 
     async def _outlast(self, task: _Task, loop: asyncio.AbstractEventLoop) -> None:

@@ -25,6 +25,9 @@ class Writer(Protocol):
 
     `offset` is where the next byte goes, and is the truth also after an error: bytes below it are stored and
     survive a kill of the process from the moment `write` returned or raised.
+    Cancelled: a call first ends what it has begun (a write keeps all of its bytes), then raises CancelledError. So when
+    `close` has returned no byte is written any more, and the lock can be let go.
+    Closed: every call but `close` raises ValueError.
     """
 
     @property
@@ -42,7 +45,7 @@ class Writer(Protocol):
         ...
 
     async def cut(self, offset: int) -> None:
-        """Drop every byte from `offset` on, which is at most the present offset."""
+        """Drop every byte from `offset` on. Raises ValueError if that is past the present offset."""
         ...
 
     async def sync(self) -> None:
@@ -50,11 +53,14 @@ class Writer(Protocol):
         ...
 
     async def close(self) -> None:
-        """Release the descriptor. May be called twice."""
+        """Release the descriptor, after a call that is still under way. May be called twice."""
         ...
 
     def fileno(self) -> int | None:
-        """A descriptor for a kernel-side copy (append at `offset`, then `advance`), or None if there is none."""
+        """A descriptor for a kernel-side copy (append at `offset`, then `advance`), or None if there is none.
+
+        Whoever uses it has ended before `close` is called: the number may mean another file after that.
+        """
         ...
 
     def advance(self, count: int) -> None:
@@ -107,6 +113,12 @@ class Store(Protocol):
         """Replace the bytes of `into`, which was created, by those of `parts` in their order. Gives their number.
 
         Repeatable: after a crash in the middle the same call gives the same bytes. The parts are only read.
+        Not synced: `append` at the end and `Writer.sync` do that.
+
+        Raises:
+            NotFound: a part or `into` is missing; nothing has changed.
+            OutOfSpace: `into` is empty again.
+            Conflict: `into` is one of the parts, or a part was cut meanwhile.
         """
         ...
 

@@ -97,9 +97,11 @@ def clean_filename(name: str) -> str | None:
 
     Gives None when nothing is left. A clean name stays as it is.
     """
+    # Bounded first: to put n accents on one letter into their order takes n² steps.
+    end = name[-4 * MAX_FILENAME :].replace("\\", "/")
     visible = "".join(
         character
-        for character in name.replace("\\", "/")
+        for character in end
         if unicodedata.category(character) not in ("Cc", "Cs") and character not in BIDI_CONTROLS
     )
     # Composed last: a control character may have stood between a letter and its accent.

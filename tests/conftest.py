@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_aiohttp import AiohttpClient
 
 from tests.running import RunningServer, running
+from tests.tus_client import TusClient
+from tusserver.app import make_app
+from tusserver.settings import Settings
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +26,9 @@ def own_server(tmp_path: Path) -> Iterator[RunningServer]:
     """A running server of the test's own."""
     with running(tmp_path / "uploads") as started:
         yield started
+
+
+@pytest.fixture
+async def tus(aiohttp_client: AiohttpClient, tmp_path: Path) -> TusClient:
+    """A client of a server of the test's own, in this process."""
+    return TusClient(await aiohttp_client(make_app(Settings(upload_folder=tmp_path / "uploads"))))

@@ -26,9 +26,9 @@ from tusserver.settings import Settings
 from tusserver.stores.file import FileStore
 from tusserver.stores.paths import path_of
 from tusserver.sweeper import Report, Sweeper
+from tusserver.web.cors import everywhere
 from tusserver.web.inside import Runner
 from tusserver.web.page import FOLDER
-from tusserver.web.problems import guard_everything
 from tusserver.web.routes import add_routes
 from tusserver.web.site import Site
 
@@ -152,7 +152,7 @@ def setup(app: web.Application, settings: Settings, *, prefix: str = "") -> None
 
 def make_app(settings: Settings) -> web.Application:
     """An application that is this server and nothing else."""
-    app = web.Application(middlewares=[guard_everything])
+    app = web.Application(middlewares=[everywhere])
     setup(app, settings)
     return app
 

@@ -6,9 +6,9 @@ from aiohttp import web
 
 from tusserver.protocol.origins import cors_headers, preflight_headers
 from tusserver.web.problems import Handler, guarded
-from tusserver.web.site import Site
+from tusserver.web.site import Site, site_of
 
-ORIGINS = "tusserver.cors_origins"
+ORIGINS: web.RequestKey[tuple[str, ...]] = web.RequestKey("tusserver.cors_origins", tuple)
 
 
 def shared(site: Site, handler: Handler) -> Handler:
@@ -23,6 +23,12 @@ def shared(site: Site, handler: Handler) -> Handler:
     return route
 
 
+@web.middleware
+async def everywhere(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The same where no route is, for an application that is this server and nothing else."""
+    return await shared(site_of(request), handler)(request)
+
+
 async def add_cors(request: web.Request, response: web.StreamResponse) -> None:
     """Before an answer is sent: the headers for pages of other origins, on the routes of a site."""
     origins = request.get(ORIGINS)
@@ -32,6 +38,7 @@ async def add_cors(request: web.Request, response: web.StreamResponse) -> None:
         if name == "Vary" and name in response.headers:
             value = f"{response.headers[name]}, {value}"
         response.headers[name] = value
+    response.headers["Server"] = "tusserver"
 
 
 def preflight(request: web.Request) -> dict[str, str]:

@@ -92,12 +92,6 @@ def guarded(handler: Handler) -> Handler:
     return guard
 
 
-@web.middleware
-async def guard_everything(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Problem documents also where no route is."""
-    return await guarded(handler)(request)
-
-
 def _answer(request: web.Request, refusal: Refusal) -> web.Response:
     response = of_refusal(refusal)
     response.headers.setdefault("Tus-Resumable", TUS_VERSION)

@@ -101,6 +101,9 @@ def _parse_range(field: str, length: int) -> Answer | None:
         return None
     if match[1] == "":
         wanted = int(match[2])
+        if wanted and not length:
+            # It can be satisfied by nothing, which no Content-Range can say. RFC 9110, 14.1.2.
+            return None
         start, end = max(0, length - wanted), length
     else:
         start = int(match[1])

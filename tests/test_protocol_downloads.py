@@ -209,6 +209,10 @@ def test_everything_is_given_if_the_file_may_be_another(condition: str) -> None:
     assert get(("If-Range", condition), ("Range", "bytes=10-")) == WHOLE
 
 
+def test_everything_is_given_if_two_conditions_were_sent() -> None:
+    assert get(("If-Range", '"tag"'), ("If-Range", '"other"'), ("Range", "bytes=0-1")) == WHOLE
+
+
 CONDITION = made_of('"tag"', 'W/"tag"', '"other"', "*", ",", '"', DATE, BEFORE, "GMT", "31 Dec 9999 23:59:59 -0100")
 HEADERS = st.lists(
     st.one_of(

@@ -87,9 +87,9 @@ def _is_not_modified(headers: Headers, found: Representation) -> bool:
 
 def _range_applies(headers: Headers, found: Representation) -> bool:
     """If-Range: a strong tag that is ours, or exactly our date. RFC 9110, 13.1.5."""
-    condition = _one(headers, "If-Range")
-    if condition is None:
+    if not headers.getall("If-Range", []):
         return True
+    condition = _one(headers, "If-Range") or ""
     if condition.startswith(('"', "W/")):
         return condition == found.etag
     return parse_date(condition) == found.modified_at.replace(microsecond=0)

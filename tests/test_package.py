@@ -9,7 +9,7 @@ import sys
 import tarfile
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin
@@ -47,9 +47,9 @@ def tracked() -> list[str]:
     return sorted({name for name in listed.split("\0") if name and os.path.lexists(ROOT / name)})
 
 
-def copy_tracked(into: Path) -> None:
-    """Copy what a clone would have, links as links."""
-    for name in tracked():
+def copy(names: Iterable[str], into: Path) -> None:
+    """Copy files of the repository, links as links."""
+    for name in names:
         target = into / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).is_symlink():
@@ -61,7 +61,7 @@ def copy_tracked(into: Path) -> None:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     clone = tmp_path_factory.mktemp("clone")
-    copy_tracked(clone)
+    copy(tracked(), clone)
     command = [sys.executable, "-m", "build", "--outdir", str(clone / "dist")]
     done = subprocess.run(command, cwd=clone, capture_output=True, text=True, timeout=BUILD_TIMEOUT)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -93,6 +93,15 @@ def test_the_sdist_holds_plain_files_only(built: Built) -> None:
     members = built.in_sdist()
     assert [member.name for member in members if not (member.isfile() or member.isdir())] == []
     assert [member.name for member in members if "tusserver/extensions/checksum.py" in member.name]
+
+
+def test_what_reaches_the_build_of_the_image_is_enough_for_the_same_wheel(built: Built, tmp_path: Path) -> None:
+    let_in = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    copy((name for name in tracked() if name in let_in or name.split("/")[0] in let_in), tmp_path / "src")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), "."]
+    subprocess.run(command, cwd=tmp_path / "src", check=True, timeout=BUILD_TIMEOUT)
+    (wheel,) = tmp_path.glob("*.whl")
+    assert Built(built.sdist, wheel).in_wheel() == built.in_wheel()
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ import pytest
 from tests.clients import node
 from tests.clients.fronts import free_port
 from tests.running import RunningServer, wait_until
+from tusserver.settings import table
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -189,6 +190,11 @@ def test_every_command_for_make_in_the_readme_is_a_target() -> None:
     assert {"run", "test", "test-all", "build"} <= named <= targets
 
 
+@pytest.mark.parametrize("chosen", re.findall(r"`\.venv/bin/python -m pytest (.+?)`", README))
+def test_a_command_that_shows_a_promise_finds_tests(chosen: str) -> None:
+    run([sys.executable, "-m", "pytest", "--collect-only", "-q", *chosen.split()], ROOT)
+
+
 def test_the_extensions_of_the_readme_are_those_the_server_offers(server: RunningServer) -> None:
     table = README.split("| extension of tus 1.0 |")[1].split("\n\n")[0]
     told = set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE))
@@ -198,8 +204,6 @@ def test_the_extensions_of_the_readme_are_those_the_server_offers(server: Runnin
 
 
 def test_the_settings_of_the_readme_exist_with_the_defaults_it_tells() -> None:
-    from tusserver.settings import table
-
     known = {entry.bare_variable: entry.default for entry in table()}
     rows = re.findall(r"^\| ((?:`[A-Z_]+`(?:, )?)+) \| (.+?) \|", README, re.MULTILINE)
     assert len(rows) >= 6

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.running import RunningServer
+from tests.running import RunningServer, running
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
@@ -158,8 +158,8 @@ def test_the_image_starts_the_server_with_settings_it_knows(tmp_path: Path) -> N
     command = [*json.loads(only("ENTRYPOINT")), *json.loads(only("CMD"))]
     assert command == ["tusserver", "serve"]
     env = {**image_environment(), "PORT": "0", "HOST": "127.0.0.1", "UPLOAD_FOLDER": str(tmp_path)}
-    running = RunningServer(tmp_path, env={name: value for name, value in env.items() if name != "PATH"})
-    assert running.stop() == 0
+    image = RunningServer(tmp_path, env={name: value for name, value in env.items() if name != "PATH"})
+    assert image.stop() == 0
 
 
 def compose() -> dict[str, Any]:
@@ -176,6 +176,12 @@ def test_the_compose_file_names_files_that_exist() -> None:
         for volume in service["volumes"]:
             source = volume.split(":")[0]
             assert source in compose()["volumes"] or (COMPOSE.parent / source).is_file()
+
+
+def test_the_compose_file_sets_only_settings_that_the_server_knows(tmp_path: Path) -> None:
+    given = compose()["services"]["tusserver"]["environment"]
+    with running(tmp_path, env={f"TUSSERVER_{name}": value for name, value in given.items()}):
+        pass
 
 
 def test_nginx_in_the_compose_file_passes_on_to_the_server_beside_it() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +9,7 @@ from urllib.parse import quote
 
 from tusserver.protocol.dates import parse_date
 from tusserver.protocol.fields import MAX_DIGITS, Headers
+from tusserver.protocol.media_types import suggested_type
 from tusserver.protocol.refusals import PreconditionFailed, RangeUnsatisfiable
 
 # Shown in the page of a browser; everything else is offered as a file, so that no script of a stranger runs here.
@@ -118,8 +118,7 @@ def _parse_range(field: str, length: int) -> Answer | None:
 
 def content_type_of(declared: str | None, filename: str | None) -> str:
     """The type to send: the one declared, else the one the name suggests, else octet-stream."""
-    guessed = mimetypes.guess_type(filename or "", strict=True)[0]
-    return declared or guessed or "application/octet-stream"
+    return declared or suggested_type(filename or "")
 
 
 def is_inline(content_type: str) -> bool:

@@ -38,7 +38,8 @@ class Exchange:
 
 
 class Probe:
-    """Requests to one tus endpoint. As a context it deletes at its end what it created, if the server lets it.
+    """Requests to one tus endpoint. As a context it ends with every connection closed, and what it created deleted
+    if the server lets it.
 
     Args:
         endpoint: where uploads are created, an http or https URL.
@@ -50,6 +51,7 @@ class Probe:
         self.timeout = timeout
         self.exchanges: list[Exchange] = []
         self.created: list[str] = []
+        self.begun: list[Wire] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -57,6 +59,8 @@ class Probe:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for wire in self.begun:
+            await wire.close()
         kept = list(self.exchanges)
         with suppress(TimeoutError, NoAnswer):
             async with asyncio.timeout(self.timeout):
@@ -109,10 +113,11 @@ class Probe:
     async def begin(self, method: str, url: str, headers: Headers, body: Body, count: int) -> Wire:
         """Send the head and the first `count` bytes of the body as it stands on the wire, and leave it at that.
 
-        The caller owns the connection: to send more, to read the answer, to close or to reset it.
+        The connection is the caller's: to send more, to read the answer, to close or to reset it.
         """
         head = request_head(method, url, with_version(headers, VERSION), body)
         wire = await Wire.connect(url, self.timeout)
+        self.begun.append(wire)
         await wire.send(head + b"".join(body.segments)[:count])
         return wire
 

@@ -138,7 +138,7 @@ def content_disposition(filename: str | None, fallback: str, *, inline: bool) ->
     kind = "inline" if inline else "attachment"
     name = (filename or "").rpartition("/")[2] or fallback
     plain = "".join(character if " " <= character <= "~" and character not in '"\\%' else "_" for character in name)
-    extended = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
+    extended = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='', errors='replace')}"
     return f'{kind}; filename="{plain}"{extended}'
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from tests.browsing import files_of_page, get
 from tests.clients import node
 from tests.clients.fronts import free_port
 from tests.running import RunningServer, wait_until
@@ -58,9 +59,7 @@ def run(command: list[str], folder: Path) -> str:
 
 
 def fetch(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
-        body: bytes = answer.read()
-    return body
+    return get(url)[1]
 
 
 @pytest.mark.engines
@@ -175,6 +174,7 @@ def test_the_server_runs_inside_an_application_of_the_reader(tmp_path: Path) -> 
         assert uploaded.startswith(url + "/transfer/files/")
         assert fetch(uploaded) == content
         assert json.loads(fetch(url + "/transfer/status"))["uploads"][0]["filename"] == "video.mp4"
+        assert url + "/transfer/static/vendor/uppy.js" in files_of_page(url + "/transfer/")
     assert any((tmp_path / "uploads").iterdir())
 
 

@@ -32,6 +32,7 @@ export class UploadList {
   #cursor = null
   #own = false // the server does not tell; only this browser's uploads are shown
   #movedAt = new Map() // by address: when its offset was last seen to grow
+  #isNews = false // something is shown for the first time: only a second look tells whether it moves
   #timer = 0
   #running = null
 
@@ -69,7 +70,7 @@ export class UploadList {
     const open = [...this.#items.values()].filter((item) => item.status === 'pending' || item.status === 'partial')
     if (document.hidden || open.length === 0) return
     const here = ['uploading', 'finishing']
-    const moving = open.some((item) => this.#isArriving(item) || here.includes(this.live(item.upload_url)?.state))
+    const moving = this.#isNews || open.some((item) => this.#isArriving(item) || here.includes(this.live(item.upload_url)?.state))
     this.#timer = setTimeout(() => this.refresh(), moving ? MOVING : WAITING)
   }
 
@@ -121,9 +122,11 @@ export class UploadList {
   }
 
   #replace(items) {
+    this.#isNews = false
     for (const item of items) {
       const before = this.#items.get(item.upload_url)
       if (before && before.offset < item.offset) this.#movedAt.set(item.upload_url, Date.now())
+      this.#isNews ||= !before
     }
     this.#items = new Map(items.map((item) => [item.upload_url, item]))
   }

@@ -95,6 +95,7 @@ class Front:
     def kill_and_restart(self, away: float = 0.0) -> None:
         """The server dies without a goodbye and is back after so many seconds."""
         self.server.kill()
+        self._assert_no_traceback()
         time.sleep(away)
         self.restart()
 
@@ -102,6 +103,9 @@ class Front:
         if self.nginx:
             self.nginx.stop()
         self.server.stop()
+        self._assert_no_traceback()
+
+    def _assert_no_traceback(self) -> None:
         assert "Traceback" not in self.server.output, self.server.output
 
 

@@ -80,7 +80,8 @@ await withBrowser(async (browser) => {
     click: (what) => find(what).click(),
     press: (key) => page.keyboard.press(key),
     focus: (what) => find(what).focus(),
-    focused: () => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent),
+    focused: () =>
+      page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent),
     wait: ({ state = 'visible', ...what }) => find(what).waitFor({ state }),
     text: (what) => find(what).innerText(),
     rows: () =>

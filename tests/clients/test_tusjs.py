@@ -24,10 +24,6 @@ WAYS: dict[str, dict[str, Any]] = {
     "from-memory": {"source": "buffer", "options": {"chunkSize": CHUNK}},
     "from-a-stream": {"source": "stream", "options": {"chunkSize": CHUNK, "uploadSize": MB}},
     "deferred-length": {"source": "stream", "options": {"chunkSize": CHUNK, "uploadLengthDeferred": True}},
-    "deferred-length-on-the-edge": {
-        "source": "stream",
-        "options": {"chunkSize": MB // 4, "uploadLengthDeferred": True},
-    },
     "parallel": {"options": {"parallelUploads": 3}},
     "parallel-and-chunked": {"options": {"parallelUploads": 3, "chunkSize": CHUNK // 2}},
     "data-during-creation": {"options": {"uploadDataDuringCreation": True}},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -119,22 +120,51 @@ def test_a_chunk_of_an_upload_that_is_gone_is_an_error(front: Front, tmp_path: P
 def test_killed_in_the_middle_it_goes_on_from_its_url_storage(front: Front, tmp_path: Path) -> None:
     file = make_file(tmp_path / "big.bin", 16 * MB)
     with Relay(front.port, rate=8 * MB) as line:
-        command = [sys.executable, str(SCRIPT), line.endpoint, str(file), str(tmp_path / "urls.json")]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killed:
-            assert killed.stdout is not None
-            url, _ = killed.stdout.readline().split()
-            line.wait(2 * MB)
-            killed.kill()
-        line.cut()
-        line.rate = None
-        at_least = wait_for_what_passed(url, line)
-        resumed = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
-        assert resumed.stdout.split()[0] == url
-        assert at_least <= int(resumed.stdout.split()[1]) < 16 * MB
+        url = kill_in_the_middle(line, file, {})
+        at = wait_for_what_passed(url, line)
+        assert 0 < at < 16 * MB
+        assert run_to_the_end(line, file, {}) == (url, at)
         assert_stored(url, file)
 
 
-@pytest.mark.parametrize("options", [{}, {"chunk_size": 4 * MB}], ids=["whole", "chunked"])
+def test_killed_in_a_chunk_with_a_checksum_it_goes_on_behind_the_chunk_before(front: Front, tmp_path: Path) -> None:
+    file = make_file(tmp_path / "big.bin", 16 * MB)
+    options = {"chunk_size": 5 * MB, "upload_checksum": True}
+    with Relay(front.port, rate=8 * MB) as line:
+        url = kill_in_the_middle(line, file, options)
+        assert run_to_the_end(line, file, options) == (url, 5 * MB)
+        assert_stored(url, file)
+
+
+def kill_in_the_middle(line: Relay, file: Path, options: dict[str, Any]) -> str:
+    """A script is killed when half of the file has passed; gives the upload's URL."""
+    with subprocess.Popen(script(line, file, options), stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        url: str = killed.stdout.readline().split()[0]
+        line.wait(8 * MB)
+        killed.kill()
+    line.cut()
+    line.rate = None
+    return url
+
+
+def run_to_the_end(line: Relay, file: Path, options: dict[str, Any]) -> tuple[str, int]:
+    """The script again; gives the URL and the offset it went on from."""
+    done = subprocess.run(script(line, file, options), capture_output=True, text=True, timeout=30, check=True)
+    url, at = done.stdout.split()
+    return url, int(at)
+
+
+def script(line: Relay, file: Path, options: dict[str, Any]) -> list[str]:
+    storage = file.with_name("urls.json")
+    return [sys.executable, str(SCRIPT), line.endpoint, str(file), str(storage), json.dumps(options)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"chunk_size": 4 * MB}, {"chunk_size": 4 * MB, "upload_checksum": True}],
+    ids=["whole", "chunked", "chunked-with-checksums"],
+)
 def test_with_retries_it_outlives_a_server_that_dies(own_front: Front, tmp_path: Path, options: dict[str, Any]) -> None:
     file = make_file(tmp_path / "big.bin", 16 * MB)
     with (

@@ -6,14 +6,14 @@
 //   abortAt          abort at so many bytes; with `terminate`, delete what is on the server too
 // It tells {sent} as bytes go, and {result} at the end: {url, error, aborted, requests: [{method, url, status, offset}]}.
 import { createReadStream, readFileSync } from 'node:fs'
-import { Readable } from 'node:stream'
+import { PassThrough } from 'node:stream'
 import tus from 'tus-js-client'
 import { job, tell } from './job.mjs'
 
 const SOURCES = {
   file: () => createReadStream(job.path),
   buffer: () => readFileSync(job.path),
-  stream: () => Readable.from(createReadStream(job.path)),
+  stream: () => createReadStream(job.path).pipe(new PassThrough()),
 }
 
 const requests = []

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from ipaddress import ip_network
 
 import pytest
 from multidict import CIMultiDict
@@ -16,6 +17,7 @@ from tusserver.protocol.dates import parse_date
 from tusserver.protocol.downloads import Representation, judge_get
 from tusserver.protocol.fields import parse_number, tokens
 from tusserver.protocol.metadata import clean_filename, parse_metadata
+from tusserver.protocol.origins import Seen, preflight_headers, seen
 from tusserver.protocol.refusals import Refusal
 
 SIZE = 100_000
@@ -30,6 +32,11 @@ def get_with(header: str) -> Callable[[str], object]:
 def get_range(value: str) -> object:
     """A GET with this range."""
     return judge_get(CIMultiDict({"Range": value}), FOUND)
+
+
+def get_forwarded(value: str) -> object:
+    """A request by way of a proxy."""
+    return seen(CIMultiDict({"Forwarded": value}), Seen("http", "inside", "10.0.0.1"), [ip_network("10.0.0.0/8")])
 
 
 def feed(value: str) -> object:
@@ -63,6 +70,11 @@ def feed(value: str) -> object:
         (get_with("If-None-Match"), "W/" * SIZE),
         (get_with("If-None-Match"), '"a",' * SIZE),
         (get_with("If-Range"), '"' * SIZE),
+        (get_forwarded, "a" * SIZE),
+        (get_forwarded, "for=" * SIZE),
+        (get_forwarded, 'for="' * SIZE),
+        (get_forwarded, ";" * SIZE),
+        (preflight_headers, "x," * SIZE),
         (feed, "1;" + "x" * SIZE),
         (feed, "0\r\n" + "X: y\r\n" * (SIZE // 6)),
         (feed, "1\r\nx\r\n" * (SIZE // 6)),

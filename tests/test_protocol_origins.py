@@ -54,6 +54,7 @@ FORWARDED = [
         Seen("http", "example.com:8443", "[2001:db8::7]:80"),
     ),
     (("Forwarded", "for=192.0.2.7, for=10.0.0.1;host=evil.example"), Seen("http", "inside:5000", "192.0.2.7")),
+    (("Forwarded", "for=192.0.2.7 ; host=example.com"), Seen("http", "example.com", "192.0.2.7")),
     (("Forwarded", "by=10.0.0.1"), PROXY),
 ]
 
@@ -97,6 +98,10 @@ def test_only_the_first_header_of_a_name_counts() -> None:
         ("Forwarded", ";;;"),
         ("Forwarded", "host"),
         ("Forwarded", "host=;proto="),
+        ("Forwarded", 'for="";host=""'),
+        ("Forwarded", "x-for=192.0.2.7;-host=example.com"),
+        ("Forwarded", "for =192.0.2.7"),
+        ("Forwarded", "a b for=192.0.2.7"),
         ("Forwarded", 'host="a b"'),
         ("Forwarded", "proto=gopher"),
     ],

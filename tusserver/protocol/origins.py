@@ -24,7 +24,6 @@ EXPOSED_HEADERS = (
 )
 HEADER_LIST = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~, -]{1,1000}", re.ASCII)
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", re.ASCII)
-ELEMENT = re.compile(r'([A-Za-z]+)=("[^"]*"|[^;,\s]+)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +73,12 @@ def seen(headers: Headers, direct: Seen, proxies: Networks) -> Seen:
 def _forwarded(headers: Headers) -> dict[str, str]:
     standard = headers.getall("Forwarded", [])
     if standard:
-        first = standard[0].split(",", 1)[0]
-        return {name.lower(): value.strip('"') for name, value in ELEMENT.findall(first)}
+        pairs = [pair.strip().partition("=") for pair in standard[0].partition(",")[0].split(";")]
+        return {name.lower(): bare for name, _, value in pairs if (bare := value.strip('"'))}
     told = {}
     for name in ("proto", "host", "for"):
         values = headers.getall(f"X-Forwarded-{name}", [])
-        if values and (first := values[0].split(",", 1)[0].strip()):
+        if values and (first := values[0].partition(",")[0].strip()):
             told[name] = first
     return told
 

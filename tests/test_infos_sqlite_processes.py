@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -62,6 +64,11 @@ def exits(commands: list[tuple[str, ...]]) -> list[int]:
         for command in commands
     ]
     return [process.wait(20) for process in started]
+
+
+def output(*command: str) -> str:
+    """What a Python process prints."""
+    return subprocess.run([sys.executable, *command], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 async def test_processes_that_open_a_new_database_at_once_all_succeed(path: Path) -> None:
@@ -146,3 +153,43 @@ async def test_a_load_while_another_process_recovers_the_log_waits_without_holdi
         assert not loading.done()
         pipe(started.stdin).close()
         assert await asyncio.wait_for(loading, 5) == upload
+
+
+UNPRIVILEGED = """
+import asyncio, os, sys
+from pathlib import Path
+from tusserver.infos.sqlite import SqliteInfos
+from tusserver.protocol.errors import Unavailable
+if os.getuid() == 0:
+    os.setuid(65534)  # nobody, for whom the permissions count
+try:
+    asyncio.run(SqliteInfos(Path(sys.argv[1])).open())
+except Unavailable as refusal:
+    print(refusal)
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "folder", "sentence"),
+    [
+        (None, 0o555, "the database infos.db cannot be opened"),
+        (0o444, 0o555, "the database infos.db cannot be written"),
+        (0o444, 0o777, "the database infos.db cannot be written"),
+        (0o000, 0o777, "the database infos.db cannot be opened"),
+    ],
+)
+async def test_a_database_without_permission_is_refused_with_one_sentence(
+    file: int | None, folder: int, sentence: str
+) -> None:
+    # Not in the folder of the test, into which nobody else may look.
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "infos.db"
+        if file is not None:
+            infos = SqliteInfos(path)
+            await infos.open()
+            await infos.close()
+            os.chmod(path, file)
+        os.chmod(name, folder)
+        said = output("-c", UNPRIVILEGED, str(path))
+        os.chmod(name, 0o700)
+    assert said == sentence + "\n"

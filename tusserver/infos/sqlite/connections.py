@@ -69,7 +69,6 @@ def _open(path: Path, busy_timeout: float) -> sqlite3.Connection:
 
 def _prepare(database: Database, name: str, busy_timeout: float) -> None:
     _patiently(database.enable_wal, busy_timeout)
-    # Also when there is nothing to do: so a database that cannot be written is known at the start.
     database.conn.execute("BEGIN IMMEDIATE")
     try:
         _migrate(database.conn, name)
@@ -86,8 +85,8 @@ def _migrate(connection: sqlite3.Connection, name: str) -> None:
     for step in STEPS[version:]:
         for statement in step:
             connection.execute(statement)
-    if version < VERSION:
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+    # Also when it is this already: so a database that cannot be written is known at the start.
+    connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _reserve(path: Path) -> None:

@@ -10,12 +10,12 @@ from tusserver.protocol.errors import BackendError, OutOfSpace, Unavailable
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
 
 
-def is_full(error: sqlite3.Error) -> bool:
+def is_full(error: Exception) -> bool:
     """There was no room for what was to be written."""
     return getattr(error, "sqlite_errorcode", None) in _FULL
 
 
-def is_busy(error: sqlite3.Error) -> bool:
+def is_busy(error: Exception) -> bool:
     """Another connection held the database for longer than the busy timeout."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
@@ -23,8 +23,6 @@ def is_busy(error: sqlite3.Error) -> bool:
 def translated(error: Exception, name: str) -> BackendError:
     """The error to raise `from error`. `name` is the database's file name, without its folder: the text may reach a
     client."""
-    if not isinstance(error, sqlite3.Error):
-        return Unavailable(f"the database {name} failed: {error}")
     if is_full(error):
         return OutOfSpace(f"the database {name} has no room left")
     if is_busy(error):

@@ -13,9 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
-from tusserver.infos.sqlite.errors import is_full, translated
+from tusserver.infos.sqlite.errors import is_busy, is_full, translated
 from tusserver.infos.sqlite.rows import Row
-from tusserver.protocol.errors import BackendError, Unavailable
+from tusserver.protocol.errors import BackendError
 
 # A bound for the time one transaction keeps writers of other processes waiting.
 ENOUGH_TOGETHER = 500
@@ -42,7 +42,6 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._gathered: list[Job] = []
         self._jobs: SimpleQueue[list[Job]] = SimpleQueue()
-        self._is_open = True
         self._synchronous = ""
         self._thread = threading.Thread(target=self._run, name=f"writer of {name}", daemon=True)
         self._thread.start()
@@ -54,8 +53,6 @@ class Writer:
             missed: no row changed.
             OutOfSpace, Unavailable: nothing of this job is stored.
         """
-        if not self._is_open:
-            raise Unavailable(f"the database {self._name} is closed")
         answer: asyncio.Future[None] = self._loop.create_future()
         if not self._gathered:
             # What all tasks that run in this turn of the loop write goes to the thread in one piece.
@@ -64,11 +61,9 @@ class Writer:
         await answer
 
     async def close(self) -> None:
-        """Commit what waits, answer it, then end the thread and the connection."""
-        if self._is_open:
-            self._is_open = False
-            self._hand_over()
-            self._jobs.put([])
+        """Commit what waits, answer it, then end the thread and the connection. Nothing is written afterwards."""
+        self._hand_over()
+        self._jobs.put([])
         await asyncio.to_thread(self._thread.join)
 
     def _hand_over(self) -> None:
@@ -78,10 +73,7 @@ class Writer:
 
     def _run(self) -> None:
         while batch := self._take():
-            try:
-                results = self._commit(batch)
-            except Exception as error:
-                results = self._failed(error, batch)
+            results = self._commit(batch)
             # A closed loop has nobody left who waits.
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(_answer, batch, results)
@@ -102,20 +94,27 @@ class Writer:
     def _commit(self, batch: list[Job]) -> list[Exception | None]:
         """One transaction for all; when it fails, one for each, for a single job may be to blame."""
         try:
-            self._begin(durable=any(job.durable for job in batch))
-        except sqlite3.Error as error:
-            # Held by another process or out of reach, as it would be for each of them after as long a wait.
-            return self._failed(error, batch)
-        try:
-            results = [self._apply(job) for job in batch]
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+            return self._transaction(batch)
+        except Exception as error:
             self._roll_back()
+            if is_busy(error):
+                # The wait is over, and would be as long again for each.
+                return [self._failure(error) for _ in batch]
             if is_full(error):
                 self._make_room()
-            if len(batch) > 1:
-                return [self._commit([job])[0] for job in batch]
-            return self._failed(error, batch)
+        return [self._alone(job) for job in batch]
+
+    def _alone(self, job: Job) -> Exception | None:
+        try:
+            return self._transaction([job])[0]
+        except Exception as error:
+            self._roll_back()
+            return self._failure(error)
+
+    def _transaction(self, batch: list[Job]) -> list[Exception | None]:
+        self._begin(durable=any(job.durable for job in batch))
+        results = [self._apply(job) for job in batch]
+        self._connection.execute("COMMIT")
         return results
 
     def _begin(self, *, durable: bool) -> None:
@@ -127,19 +126,17 @@ class Writer:
         self._connection.execute("BEGIN IMMEDIATE")
 
     def _apply(self, job: Job) -> Exception | None:
-        try:
-            for statement in job.statements:
-                if self._connection.execute(statement, job.values).rowcount:
-                    return None
-        except (OverflowError, UnicodeError) as error:
-            # A value cannot be bound, so no statement began: the others of the batch are untouched.
-            return error
+        for statement in job.statements:
+            if self._connection.execute(statement, job.values).rowcount:
+                return None
         return job.missed
 
     def _roll_back(self) -> None:
-        # SQLite itself rolls back for some errors; `in_transaction` knows.
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        # SQLite itself rolls back for some errors, which `in_transaction` knows. Should this fail, the next BEGIN
+        # fails too, and it is tried again.
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
     def _make_room(self) -> None:
         """Fold the log into the database, so that it is written from its start again and need not grow. What only
@@ -147,13 +144,10 @@ class Writer:
         with suppress(sqlite3.Error):
             self._connection.execute("PRAGMA wal_checkpoint(RESTART)")
 
-    def _failed(self, error: Exception, batch: list[Job]) -> list[Exception | None]:
-        failures: list[Exception | None] = []
-        for _ in batch:
-            failure = translated(error, self._name)
-            failure.__cause__ = error
-            failures.append(failure)
-        return failures
+    def _failure(self, error: Exception) -> BackendError:
+        failure = translated(error, self._name)
+        failure.__cause__ = error
+        return failure
 
 
 def _answer(batch: list[Job], results: list[Exception | None]) -> None:

@@ -27,12 +27,14 @@ PROXY = Seen("http", "inside:5000", "10.1.2.3")
 STRANGER = Seen("http", "inside:5000", "192.0.2.1")
 
 
-@pytest.mark.parametrize("peer", ["10.0.0.0", "10.255.255.255", "fd00::1"])
+@pytest.mark.parametrize("peer", ["10.0.0.0", "10.255.255.255", "fd00::1", "fd00::1%eth0", "::ffff:10.0.0.1"])
 def test_a_peer_in_a_named_network_is_trusted(peer: str) -> None:
     assert is_trusted(peer, PROXIES)
 
 
-@pytest.mark.parametrize("peer", ["11.0.0.1", "192.0.2.1", "::1", "fe80::1", "", "unix:", "10.0.0.1:80", "localhost"])
+@pytest.mark.parametrize(
+    "peer", ["11.0.0.1", "192.0.2.1", "::1", "::ffff:11.0.0.1", "fe80::1", "", "unix:", "10.0.0.1:80", "localhost"]
+)
 def test_any_other_peer_is_not(peer: str) -> None:
     assert not is_trusted(peer, PROXIES)
 

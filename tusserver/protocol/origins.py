@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from tusserver.protocol.fields import Headers
 
@@ -47,7 +47,9 @@ def is_trusted(peer: str, proxies: Networks) -> bool:
         address = ip_address(peer)
     except ValueError:
         return False
-    return any(address.version == network.version and address in network for network in proxies)
+    # A socket for both families tells IPv4 peers as ::ffff:192.0.2.1.
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return any((mapped or address) in network for network in proxies)
 
 
 def seen(headers: Headers, direct: Seen, proxies: Networks) -> Seen:

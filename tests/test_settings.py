@@ -303,8 +303,8 @@ def test_the_variables_that_kubernetes_makes_for_a_service_are_no_settings() -> 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("port", 70_000), ("port", -1), ("max_size", 0), ("read_timeout", float("nan")),
-        ("expires_after", float("inf")),        ("tus_path", "/"), ("base_url", "example.com"), ("cors_origins", ("example.com",)), ("durability", "sometimes"),
+        ("port", 70_000), ("port", -1), ("max_size", 0), ("read_timeout", float("nan")), ("stop_timeout", float("inf")),
+        ("tus_path", "/"), ("base_url", "example.com"), ("cors_origins", ("example.com",)), ("durability", "sometimes"),
         ("disabled_extensions", frozenset({"nix"})), ("host", ""), ("log_level", "loud"),
     ],
 )  # fmt: skip

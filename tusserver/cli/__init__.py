@@ -36,7 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return show(arguments)
         if not arguments or arguments[0].startswith("-"):
             arguments.insert(0, "serve")
-        return run(parse(arguments))
+        status = run(parse(arguments))
+        # Here, where a reader that has left is noticed, and not when Python ends.
+        sys.stdout.flush()
+        return status
     except (UsageError, SettingsError) as error:
         return fail(str(error), 2)
     except CommandError as error:
@@ -71,7 +74,8 @@ def run(arguments: Namespace | None) -> int:
     # Nothing to run when the help of a command was shown.
     if arguments is None:
         return 0
-    return {"serve": serve, "upload": upload, "cleanup": cleanup, "settings": settings}[arguments.command](arguments)
+    commands = {"serve": serve, "upload": upload, "cleanup": cleanup, "settings": show_settings}
+    return commands[arguments.command](arguments)
 
 
 def serve(arguments: Namespace) -> int:
@@ -110,7 +114,7 @@ def cleanup(arguments: Namespace) -> int:
     settings = load_settings(setting_texts(arguments), os.environ)
 
     from tusserver import app
-    from tusserver.cli.cleanup import show_report
+    from tusserver.cli.report import show_report
 
     try:
         report = asyncio.run(app.cleanup(settings, dry_run=arguments.dry_run, older_than=arguments.older_than))
@@ -120,7 +124,7 @@ def cleanup(arguments: Namespace) -> int:
     return 0
 
 
-def settings(arguments: Namespace) -> int:
+def show_settings(arguments: Namespace) -> int:
     from tusserver.cli.settings_page import markdown, values_in_force
 
     print(markdown() if arguments.markdown else values_in_force(setting_texts(arguments), os.environ), end="")

@@ -84,7 +84,8 @@ def notice_dead_connections() -> None:
     known = [
         (socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in named.items() if hasattr(socket, name)
     ]
-    HTTPConnection.default_socket_options.extend([*keepalive, *known])
+    options = HTTPConnection.default_socket_options
+    options.extend(wanted for wanted in (*keepalive, *known) if wanted not in options)
 
 
 class Sender:

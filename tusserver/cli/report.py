@@ -53,14 +53,9 @@ def json_of(report: Report) -> str:
 
 
 def table_of(report: Report) -> str:
-    lines = [f"{one.upload_id:22}  {one.bytes:>15,}  {harmless(one.filename or '')}".rstrip() for one in report.removed]
+    lines = [f"{one.upload_id:22}  {one.bytes:>15,}  {one.filename or ''}".rstrip() for one in report.removed]
     if lines:
         lines.insert(0, f"{'upload':22}  {'bytes':>15}  filename")
     count = f"{report.removed_count:,} upload" + ("" if report.removed_count == 1 else "s")
     size = f"{report.freed_bytes:,} bytes"
     return "\n".join([*lines, f"{count} would go, {size}" if report.dry_run else f"{count} removed, {size} freed"])
-
-
-def harmless(filename: str) -> str:
-    """Replace what is not printable: the name came over the network, and a terminal obeys control characters."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in filename)

@@ -17,14 +17,19 @@ class Hold(Protocol):
 
     def listen(self, on_wanted: Callable[[], None], on_nudge: Callable[[], None]) -> None:
         """Call `on_wanted` on the event loop when somebody wants the lock, `on_nudge` when somebody asks whether
-        the holder still makes progress. A wish that came before `listen` is told at once; each may be called again."""
+        the holder still makes progress. A wish that came before `listen` is told at once; each may be called again.
+
+        Both are called by the loop, never from within another call, and never once the block is left.
+        """
         ...
 
 
 class Locker(Protocol):
     """One writer per upload; readers take no lock.
 
-    Fairness: none is promised; a holder that was asked lets go by itself, so waiting is short.
+    Fairness: none is promised; a holder that was asked lets go by itself, so waiting is short. Who gets the lock while
+    others still wait is wanted from the start: they came later, and the newest is the one whose client is alive.
+    Cancelled: a task cancelled while it waits, holds or lets go leaves no lock behind.
     Crash: a lock dies with the process that holds it, at once.
     """
 
@@ -38,7 +43,7 @@ class Locker(Protocol):
 
     def hold(self, id: str, *, take_over: bool = True, timeout: float = 5.0) -> AbstractAsyncContextManager[Hold]:
         """Hold the lock of `id` in the block. With `take_over` the present holder is asked to let go, at once and
-        whichever process it is in; without, only a free lock is taken, as `timeout` 0 does.
+        whichever process it is in; without, and with `timeout` 0, only a free lock is taken and nobody is disturbed.
 
         Args:
             timeout: seconds to wait at most.

@@ -22,7 +22,10 @@ from tusserver.lockers.post import Post
 from tusserver.protocol.errors import Held, NotFound, Unavailable
 from tusserver.workers import Workers
 
-WISH, NUDGE = b"w", b"n"
+# The first word of a datagram; the others are ids.
+WISH, NUDGE = b"want", b"nudge"
+# Sent as one datagram: the kernel keeps about ten for a process that is busy.
+MOST_IDS = 1000
 THREADS = 2
 # Seconds between tries for a lock that another process holds: nothing tells when it is let go.
 FIRST_PAUSES = (0.001, 0.002, 0.005, 0.010)
@@ -86,8 +89,9 @@ class HostLocker:
 
     async def _send_nudges(self) -> None:
         while self._nudged:
-            ids, self._nudged = self._nudged, set()
-            await self._workers.run(partial(self._post.send, [NUDGE + id.encode() for id in ids]))
+            ids, self._nudged = [id.encode() for id in self._nudged], set()
+            messages = [_message(NUDGE, ids[at : at + MOST_IDS]) for at in range(0, len(ids), MOST_IDS)]
+            await self._workers.run(partial(self._post.send, messages))
             await asyncio.sleep(NUDGE_EVERY)
         self._nudging = None
 
@@ -95,13 +99,15 @@ class HostLocker:
         return (place := self._lines.first(id)) is not None and place.is_held
 
     def _on_message(self, message: bytes) -> None:
-        place = self._lines.first(message[1:].decode("ascii", "replace"))
-        if place is None or not place.is_held:
-            return
-        if message[:1] == WISH:
-            place.want()
-        elif message[:1] == NUDGE:
-            place.nudge()
+        kind, *ids = message.split(b" ")
+        for id in ids:
+            place = self._lines.first(id.decode("ascii", "replace"))
+            if place is None or not place.is_held:
+                continue
+            if kind == WISH:
+                place.want()
+            elif kind == NUDGE:
+                place.nudge()
 
     async def lock(self, id: str, lock_timeout: float) -> Place:
         """Hold the lock in this process first, then among all."""
@@ -125,7 +131,7 @@ class HostLocker:
         wish_at = loop.time()
         for pause in chain(FIRST_PAUSES, repeat(PAUSE)):
             now = loop.time()
-            wishes = [WISH + id.encode()] if end is not None and wish_at <= now else []
+            wishes = [_message(WISH, [id.encode()])] if end is not None and wish_at <= now else []
             locked = await self._workers.run(partial(self._try, path, wishes), _unlock_if_locked)
             if locked is not None:
                 return locked
@@ -161,6 +167,10 @@ class HostLocker:
             await self.unlock(place)
         finally:
             self._lines.leave(place)
+
+
+def _message(kind: bytes, ids: list[bytes]) -> bytes:
+    return b" ".join([kind, *ids])
 
 
 def _lock_now(path: Path) -> int | None:

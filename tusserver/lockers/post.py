@@ -13,7 +13,7 @@ from pathlib import Path
 from tusserver.protocol.errors import Unavailable
 
 NAME = re.compile(r"[0-9]+-[0-9a-f]{16}\.sock\Z")
-LONGEST_MESSAGE = 64
+LONGEST_MESSAGE = 65536
 # The kernel takes 108 bytes; see unix(7).
 LONGEST_ADDRESS = 107
 # Read at one wake-up, so that a flood does not hold up the loop.

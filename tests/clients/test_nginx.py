@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urljoin
@@ -77,6 +81,28 @@ def test_what_a_client_says_about_its_host_is_not_believed(front: Front) -> None
     elsewhere = part.replace(front.url, "http://files.example.com")
     answer = post(front, Upload_Concat=f"final;{elsewhere}", X_Forwarded_Host="files.example.com")
     assert 400 <= answer.status < 500, answer
+
+
+@only_nginx
+@pytest.mark.parametrize("pause", [0.0, 0.2], ids=["in-one-piece", "body-after-a-while"])
+def test_a_checksum_behind_the_body_which_nginx_drops_is_missed(front: Front, pause: float) -> None:
+    url = create(front, Upload_Length="5")
+    digest = base64.b64encode(hashlib.sha1(b"hello").digest()).decode()
+    head = [
+        f"PATCH {url.removeprefix(front.url)} HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Tus-Resumable: 1.0.0",
+        "Upload-Offset: 0",
+        "Content-Type: application/offset+octet-stream",
+        "Transfer-Encoding: chunked",
+        "Trailer: Upload-Checksum",
+    ]
+    with socket.create_connection(("127.0.0.1", front.port), timeout=20) as connection:
+        connection.sendall("\r\n".join([*head, "", ""]).encode())
+        time.sleep(pause)
+        connection.sendall(f"5\r\nhello\r\n0\r\nUpload-Checksum: sha1 {digest}\r\n\r\n".encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400")
+    assert offset(url) == 0
 
 
 def test_a_server_that_is_away_is_no_end_of_the_upload(own_nginx: Front) -> None:

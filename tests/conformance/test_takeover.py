@@ -20,7 +20,7 @@ STALLED_AT = 80_000
 TRIES = 50
 AT_ONCE = 0.1
 # Another process may keep this one waiting for a moment. A server that waits for something is slow in every round.
-ROUNDS = 3
+ROUNDS = 6
 # Far less than what any server would wait for, far more than such a moment.
 SOON = 0.5
 

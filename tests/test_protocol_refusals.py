@@ -144,6 +144,8 @@ def test_a_refusal_tells_what_lets_the_client_go_on(
     [
         (WrongVersion(None), "no Tus-Resumable was sent; this server speaks 1.0.0"),
         (WrongVersion("0.2.2"), "Tus-Resumable was '0.2.2'; this server speaks 1.0.0"),
+        (WrongContentType(None), "Content-Type must be application/offset+octet-stream; none was sent"),
+        (WrongContentType("text/a"), "Content-Type must be application/offset+octet-stream; it was 'text/a'"),
         (OffsetMismatch(3, 5), "Upload-Offset was 3, but 5 bytes are stored; continue there"),
         (UploadIncomplete(5, None), "5 of an unknown number of bytes have arrived"),
         (UploadIncomplete(5, 10), "5 of 10 bytes have arrived"),
@@ -163,6 +165,18 @@ LONG = "x" * 100_000
 )
 def test_what_was_sent_is_quoted_in_part_only(refusal: Refusal) -> None:
     assert len(refusal.detail) < 200
+
+
+BROKEN = "\udcff\x00\r\n\u202e"
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [WrongVersion(BROKEN), UnknownMethod(BROKEN, ("POST",)), WrongContentType(BROKEN), UnknownChecksum(BROKEN, ())],
+)
+def test_bytes_that_are_no_text_are_quoted_so_that_the_answer_can_be_written(refusal: Refusal) -> None:
+    assert refusal.detail.isprintable()
+    refusal.detail.encode()
 
 
 @pytest.mark.parametrize("kind", [NotFound, Conflict, OutOfSpace, Unavailable, Held])

@@ -104,8 +104,9 @@ class WrongContentType(Refusal):
     status, code, title = 415, "wrong-content-type", "The body has another content type than the protocol asks for"
 
     def __init__(self, sent: str | None) -> None:
+        said = "none was sent" if sent is None else f"it was {sent[:80]!r}"
         super().__init__(
-            f"Content-Type must be application/offset+octet-stream, not {(sent or 'absent')[:80]}",
+            f"Content-Type must be application/offset+octet-stream; {said}",
             headers={"Accept-Patch": "application/offset+octet-stream"},
         )
 

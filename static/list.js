@@ -1,4 +1,4 @@
-// The list of recent uploads: from the server's /status, or from this browser's memory where the server keeps that to itself.
+// The list of recent uploads: from the server's /status, or from this browser's memory where the server does not tell.
 
 import { remembered, forget } from './memory.js'
 import { Row } from './row.js'
@@ -70,7 +70,8 @@ export class UploadList {
     const open = [...this.#items.values()].filter((item) => item.status === 'pending' || item.status === 'partial')
     if (document.hidden || open.length === 0) return
     const here = ['uploading', 'finishing']
-    const moving = this.#isNews || open.some((item) => this.#isArriving(item) || here.includes(this.live(item.upload_url)?.state))
+    const moving =
+      this.#isNews || open.some((item) => this.#isArriving(item) || here.includes(this.live(item.upload_url)?.state))
     this.#timer = setTimeout(() => this.refresh(), moving ? MOVING : WAITING)
   }
 
@@ -99,7 +100,8 @@ export class UploadList {
     const answer = await (await ask(`${this.statusUrl}?limit=${PAGE}`)).json()
     const fresh = answer.uploads.map(absolute)
     const oldest = fresh.at(-1)?.created_at
-    // What lies within the time this page covers and is not in it was deleted elsewhere; what is older was shown by "older uploads" and stays.
+    // What lies within the time these cover and is not among them was deleted elsewhere. What is older came by
+    // "older uploads" and stays.
     const older = answer.next_cursor ? [...this.#items.values()].filter((item) => item.created_at < oldest) : []
     if (older.length === 0) this.#cursor = answer.next_cursor
     this.#replace([...fresh, ...older])
@@ -165,7 +167,9 @@ export class UploadList {
     for (const [url, item] of this.#items) {
       const row = this.#rows.get(url) ?? this.#make(item)
       const live = item.status === 'complete' ? null : this.live(url)
-      const shown = live ? { ...item, offset: Math.max(item.offset, Math.min(live.offset, item.size ?? live.offset)) } : item
+      const shown = live
+        ? { ...item, offset: Math.max(item.offset, Math.min(live.offset, item.size ?? live.offset)) }
+        : item
       const state = live?.state ?? (item.status === 'partial' && this.#isArriving(item) ? 'arriving' : undefined)
       row.update(shown, { live: state, canResume: known.has(url), now })
       const place = before ? before.nextSibling : $('rows').firstChild

@@ -2,8 +2,9 @@
 
 import { UploadList } from './list.js'
 import { remember, resumable } from './memory.js'
-import { applyLimits, createUploader, liveUpload, rememberFiles } from './uploader.js'
-import { bytes } from './words.js'
+import { Pace } from './pace.js'
+import { applyLimits, bytesLeft, createUploader, liveUpload, rememberFiles } from './uploader.js'
+import { bytes, span } from './words.js'
 
 const $ = (id) => document.getElementById(id)
 const { endpoint: endpointPath, status: statusPath } = document.documentElement.dataset
@@ -20,6 +21,7 @@ let uppy = null
 let toastTimer = 0
 let isReached = true
 let drawing = 0
+const pace = new Pace()
 
 function say(text) {
   clearTimeout(toastTimer)
@@ -30,9 +32,15 @@ function say(text) {
 
 function showConnection() {
   const state = !navigator.onLine ? 'offline' : isReached ? 'fine' : 'silent'
-  if ($('connection').dataset.state === state) return
+  const text = (state === 'fine' && paceWords()) || CONNECTION[state]
   $('connection').dataset.state = state
-  $('connection-text').textContent = CONNECTION[state]
+  if ($('connection-text').textContent !== text) $('connection-text').textContent = text
+}
+
+function paceWords() {
+  const left = uppy ? bytesLeft(uppy) : 0
+  const rate = left > 0 ? pace.rate(Date.now()) : null
+  return rate && `${bytes(rate)}/s, ${span(left / rate)} left`
 }
 
 function reach(is) {
@@ -59,8 +67,10 @@ const hooks = {
     drawing ||= setTimeout(() => {
       drawing = 0
       list.draw()
+      showConnection()
     }, 250)
   },
+  sent: (id, count) => pace.note(id, count, Date.now()),
   trying: () => reach(false),
   reached: () => reach(true),
 }
@@ -85,10 +95,13 @@ try {
   rememberFiles(uppy, parts)
 } catch (error) {
   console.error(error)
-  $('drop-missing').textContent = 'The upload widget is not built. Run “make” in the server’s source folder, then reload. Any tus client can upload meanwhile.'
+  $('drop-missing').textContent =
+    'The upload widget is not built. Run “make assets” in the server’s source folder, then reload this page.'
   $('drop-missing').hidden = false
 }
 if (uppy) {
   const size = await applyLimits(uppy, endpoint).catch(() => 0)
-  uppy.getPlugin('Dashboard').setOptions({ note: size > 0 ? `Any kind of file, up to ${bytes(size)} each` : 'Any kind of file, any size' })
+  uppy
+    .getPlugin('Dashboard')
+    .setOptions({ note: size > 0 ? `Any kind of file, up to ${bytes(size)} each` : 'Any kind of file, any size' })
 }

@@ -17,7 +17,7 @@ export class Row {
     this.part('.confirm').addEventListener('keydown', (event) => event.key === 'Escape' && this.#keep())
   }
 
-  /** Show the facts of an upload. `live` says in a word what is going on with it, if anything is: "uploading", "paused". */
+  /** Show the facts of an upload. `live` says in a word what goes on with it, if anything does: "uploading". */
   update(item, { live, canResume, now }) {
     this.item = item
     const name = item.filename || 'Unnamed file'
@@ -79,7 +79,10 @@ export class Row {
   #ask() {
     const name = this.item.filename || 'this file'
     this.#write('.confirm b', name)
-    this.#write('.confirm span', this.item.status === 'complete' ? 'Delete it from the server for good?' : 'Stop it and delete what has arrived?')
+    this.#write(
+      '.confirm span',
+      this.item.status === 'complete' ? 'Delete it from the server for good?' : 'Stop it and delete what has arrived?',
+    )
     this.part('.confirm').setAttribute('aria-label', `Delete ${name}?`)
     this.element.classList.add('asking')
     this.part('.confirm').hidden = false

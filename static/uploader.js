@@ -4,7 +4,8 @@ import { detail } from './words.js'
 
 const MiB = 1024 * 1024
 const DAY = 86400000
-// About five minutes of trying: a restart of the server or a walk between two networks is over by then. Bytes that arrive begin the count anew.
+// About five minutes of trying: a restart of the server or a walk between two networks is over by then. Bytes that
+// arrive begin the count anew.
 const RETRIES = [100, 1000, 3000, 5000, ...Array(30).fill(10000)]
 // A browser opens six connections to a host. Two stay free for the list, for pausing and for deleting.
 const AT_ONCE = 4
@@ -15,12 +16,10 @@ const WORDS = {
   browseFolders: 'Choose a folder',
   dashboardTitle: 'Upload files',
   dropHint: 'Let go to upload',
-  dataUploadedOfUnknown: '%{complete} so far', // also what Uppy says of a batch with an empty file in it
-  filesUploadedOfTotal: { 0: '%{complete} of %{smart_count} file', 1: '%{complete} of %{smart_count} files' },
   recoveredAllFiles: 'Everything is still here. Go on where it stopped.',
   recoveredXFiles: {
-    0: 'One file was too large for the browser to keep. Choose it again: what has arrived is not sent twice.',
-    1: '%{smart_count} files were too large for the browser to keep. Choose them again: what has arrived is not sent twice.',
+    0: 'One file was too large for the browser to keep. Choose it again: no byte is sent twice.',
+    1: '%{smart_count} files were too large for the browser to keep. Choose them again: no byte is sent twice.',
   },
   sessionRestored: 'Unfinished uploads.',
   reSelect: 'Choose again',
@@ -38,8 +37,9 @@ const CORE_WORDS = {
 const TOUCH_WORDS = { dropPasteBoth: 'Send from this device %{browseFiles} %{browseFolders}' }
 
 /**
- * Set up Uppy on the page. `parts` are the classes of vendor/uppy.js; `hooks` are told what happens:
- * `created(url, file)`, `changed()` (some upload began, ended or went away), `trying()` and `reached()` (the server fell silent, or answers again), `say(text)`.
+ * Set up Uppy on the page. `parts` are the classes of vendor/uppy.js. `hooks` are told what happens:
+ * `created(url, file)`; `changed()`, an upload ended or went away; `moved()`, anything is other than before;
+ * `sent(id, bytes)`; `trying()` and `reached()`, the server fell silent or answers again; `say(text)` is for people.
  */
 export function createUploader(parts, { endpoint, hooks }) {
   const { Uppy, Dashboard, Tus } = parts
@@ -54,6 +54,7 @@ export function createUploader(parts, { endpoint, hooks }) {
     proudlyDisplayPoweredByUppy: false,
     showLinkToFileUploadResult: true,
     singleFileFullScreen: false,
+    hideProgressDetails: true, // its guess at the time left is far off when bytes go in gusts, or after a reload
     disableInformer: true, // its messages go where the page's own do
     locale: { strings: matchMedia('(pointer: coarse)').matches ? { ...WORDS, ...TOUCH_WORDS } : WORDS },
   })
@@ -110,6 +111,15 @@ function stateOf(file) {
   return navigator.onLine ? 'uploading' : 'waiting'
 }
 
+/** How many bytes are still to go of what is on its way now. */
+export function bytesLeft(uppy) {
+  const { inProgressNotPausedFiles } = uppy.getObjectOfFilesPerState()
+  return inProgressNotPausedFiles.reduce(
+    (sum, { size, progress }) => sum + (size || 0) - (progress.bytesUploaded || 0),
+    0,
+  )
+}
+
 function addressOf(file) {
   const url = file.tus?.uploadUrl ?? file.uploadURL
   return url ? new URL(url, document.baseURI).href : null
@@ -132,7 +142,8 @@ function explain(error) {
 
 function report(uppy, hooks) {
   const told = new Set()
-  uppy.on('upload-progress', (file) => {
+  uppy.on('upload-progress', (file, progress) => {
+    if (file) hooks.sent(file.id, progress.bytesUploaded)
     const url = file && addressOf(uppy.getFile(file.id) ?? file)
     if (url && !told.has(url)) {
       told.add(url)
@@ -156,17 +167,15 @@ function report(uppy, hooks) {
 function carryOn(uppy, hooks) {
   const unfinished = () => uppy.getFiles().filter((file) => !file.progress.uploadComplete)
   const whole = () => unfinished().length > 0 && unfinished().every((file) => !file.isGhost)
-  // Uppy's clock starts here; else it takes all that arrived before the reload for the work of one second, and says "0s left".
-  // This comes before Golden Retriever's own listener, which begins the uploads.
-  uppy.on('restore-confirmed', () => uppy.emit('upload', '', unfinished()))
-
   uppy.on('restored', () => {
     if (!uppy.getState().recoveredState || !whole()) return
     // Someone who paused before the reload finds it paused.
     if (unfinished().some((file) => file.isPaused)) return
     const count = unfinished().length
     uppy.emit('restore-confirmed')
-    hooks.say(count === 1 ? 'Went on with the upload where it stopped' : `Went on with ${count} uploads where they stopped`)
+    hooks.say(
+      count === 1 ? 'Went on with the upload where it stopped' : `Went on with ${count} uploads where they stopped`,
+    )
   })
   uppy.on('files-added', () => {
     if (uppy.getState().recoveredState && whole()) uppy.emit('restore-confirmed')

@@ -28,12 +28,12 @@ export function bytes(count) {
 }
 
 /** A length of time in its largest unit, rounded: "6 days". */
-function span(seconds) {
+export function span(seconds) {
   for (const [length, name] of SPANS) {
     const count = Math.round(seconds / length)
     if (seconds >= length * 0.95) return `${count} ${name}${count === 1 ? '' : 's'}`
   }
-  return 'a moment'
+  return 'under a minute'
 }
 
 /** How long ago a time was: "3 minutes ago". Both times in milliseconds. */

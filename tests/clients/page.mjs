@@ -98,7 +98,7 @@ await withBrowser(async (browser) => {
     offline: (is) => context.setOffline(is),
     requests: () => requests.map(({ request, ...facts }) => facts),
     failures: () => failures,
-    /** How much the page has moved under the reader so far (cumulative layout shift), and whether it is wider than the screen. */
+    /** How much the page has moved under the reader (cumulative layout shift), and by how much it is too wide. */
     layout: () =>
       page.evaluate(
         () =>

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -378,6 +379,28 @@ def test_it_fits_the_screen_in_each_of_its_states(
     look("done")
     assert page.do("failures") == []
     assert len(list(shots.iterdir())) == 3
+
+
+def test_the_speed_and_the_time_left_are_shown_while_bytes_go(page: ServerPage, line: Relay, tmp_path: Path) -> None:
+    line.rate = 2 * MB
+    page.open(line.url)
+    page.add(make_file(tmp_path / "long.bin", 20 * MB))
+    said = re.compile(r"(\d\.\d|\d) MB/s, under a minute left")
+    wait_until(lambda: said.fullmatch(page.text("#connection")))
+    found = said.fullmatch(page.text("#connection"))
+    assert found is not None
+    assert 1.2 < float(found[1]) < 2.8
+    line.rate = None
+    page.finish()
+    wait_until(lambda: page.text("#connection") == "connected")
+
+
+def test_what_the_page_is_made_from_is_named_and_not_served(server: RunningServer) -> None:
+    answer = ask("GET", server.url + "/static/vendor/licenses.txt")
+    assert answer.status == 200
+    assert b"@uppy/core" in answer.body
+    for name in ("assets.py", "package.json", "package-lock.json", ".npmrc", "vendor.mjs", "vendor/stamp"):
+        assert ask("GET", f"{server.url}/static/{name}").status == 404
 
 
 def test_the_offset_the_page_shows_is_the_one_the_server_tells(page: ServerPage, line: Relay, big: Path) -> None:

@@ -25,6 +25,15 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Chunk:
+    """The numbered chunk that came last by the plain REST door: its bytes lie from `start` up to `end`."""
+
+    index: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
     """One upload. A change makes a new value (`dataclasses.replace`); times are aware UTC.
 
@@ -38,6 +47,11 @@ class Upload:
         parts: ids of the parts of a final upload, in their order.
         concat: the `Upload-Concat` field of a final upload exactly as received.
         expires_at: from then on it is gone, unless it is complete and not partial; None: never.
+        owner: the `sub` of the token it was made with; None: nobody was asked.
+        link: id of the upload link it was made by; who knows its address may write.
+        checksum: what the whole must come to, as ``"sha256:<hex>"``, None if nobody said.
+        overwrites: it replaces the owner's finished upload of the same filename when it is complete.
+        last_chunk: see Chunk; None before the first.
         unverified: a checksummed chunk is being written behind `offset`; after a crash what lies there is cut off.
     """
 
@@ -57,6 +71,10 @@ class Upload:
     expires_at: datetime | None = None
     completed_at: datetime | None = None
     unverified: bool = False
+    link: str | None = None
+    checksum: str | None = None
+    overwrites: bool = False
+    last_chunk: Chunk | None = None
 
     def __post_init__(self) -> None:
         if self.offset < 0 or (self.length is not None and self.offset > self.length):

@@ -70,6 +70,7 @@ def test_an_upload_may_be_known_under_several_paths() -> None:
         *(f"http:///files/{ID}", f"http:files/{ID}", f"http://evil.example/files/{ID}", f"javascript:/files/{ID}"),
         *(f"http://example.com.evil.example/files/{ID}", f"http://example.com@evil.example/files/{ID}"),
         *(f"http://[::2]/files/{ID}", f"http://[/files/{ID}", f"http://[x]/files/{ID}", f"http://ex\uff0fa/files/{ID}"),
+        *(f" /files/{ID}", f"\x01/files/{ID}", f"/fi\nles/{ID}", f"/files/{ID}\t", f"ht\ttp://example.com/files/{ID}"),
         *("/etc/passwd", "/files/../../etc/passwd", f"/files\\{ID}", f"/files/{ID};a", f"http://example.com/{ID}"),
     ],
 )

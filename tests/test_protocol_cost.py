@@ -16,6 +16,7 @@ from tusserver.protocol.chunked import TrailerScanner
 from tusserver.protocol.dates import parse_date
 from tusserver.protocol.downloads import Representation, judge_get
 from tusserver.protocol.fields import parse_number, tokens
+from tusserver.protocol.ids import parse_part
 from tusserver.protocol.metadata import clean_filename, parse_metadata
 from tusserver.protocol.origins import Seen, preflight_headers, seen
 from tusserver.protocol.refusals import Refusal
@@ -75,6 +76,9 @@ def feed(value: str) -> object:
         (get_forwarded, 'for="' * SIZE),
         (get_forwarded, ";" * SIZE),
         (preflight_headers, "x," * SIZE),
+        (lambda value: parse_part(value, ["/files/"], ["example.com"]), "http://e" + "\u0301\u0327" * SIZE),
+        (lambda value: parse_part(value, ["/files/"], ["example.com"]), "http://" + "[" * SIZE),
+        (lambda value: parse_part(value, ["/files/"], ["example.com"]), "/files/" * SIZE),
         (feed, "1;" + "x" * SIZE),
         (feed, "0\r\n" + "X: y\r\n" * (SIZE // 6)),
         (feed, "1\r\nx\r\n" * (SIZE // 6)),

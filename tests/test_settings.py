@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import sampled_from, text
 
 from tusserver.cli.settings_page import markdown, values_in_force
 from tusserver.extensions import EVERY_EXTENSION
@@ -152,7 +155,7 @@ MALFORMED = [
     *[("host", text) for text in ("", " ", "a b", "http://example.com", "127.0.0.1:80", "[::1]", "-x", "1::2::3")],
     *[("port", text) for text in ("", "-1", "+1", "1.5", "65536", "80a", "٣", "1e3", "tcp://10.0.0.1:80", "9" * 99)],
     *[(name, text) for name in ("reload", "access_log") for text in ("", "maybe", "2", "truefalse")],
-    ("upload_folder", "a\0b"),
+    *[("upload_folder", text) for text in ("", "a\0b", "~nobody-of-this-name/uploads")],
     *[("base_url", text) for text in ("", "example.com", "ftp://example.com", "http://", "http://a b", "https://ü.de")],
     *[
         ("base_url", text)
@@ -212,6 +215,24 @@ def test_a_refusal_says_where_the_value_was_written_and_what_is_expected(dotenv:
 
 def test_a_long_malformed_value_is_shown_shortened() -> None:
     assert len(refusal({"port": "x" * 10_000})) < 250
+
+
+def test_a_value_that_nearly_fits_is_refused_at_once() -> None:
+    for name in (entry.name for entry in table() if entry.name != "upload_folder"):
+        for near in ("a" * 300 + "!", "/a" * 300 + "!", "1" * 300 + "!", "a.b" * 300 + "!"):
+            began = time.monotonic()
+            refusal({name: near})
+            assert time.monotonic() - began < 0.5
+
+
+@given(name=sampled_from([entry.name for entry in table()]), text=text() | text(alphabet="0123456789.:/,-*[]~ kMiBsd"))
+def test_whatever_is_written_is_a_value_or_a_line(name: str, text: str) -> None:
+    line = ""
+    try:
+        load_settings({name: text}, {}, None)
+    except SettingsError as error:
+        line = str(error)
+    assert "\n" not in line
 
 
 def test_a_malformed_value_that_a_flag_overrules_does_no_harm() -> None:

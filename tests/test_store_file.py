@@ -255,6 +255,29 @@ async def test_no_more_threads_write_than_were_asked_for(tmp_path: Path) -> None
     await store.close()
 
 
+async def test_while_the_disk_takes_no_more_bytes_sizes_are_told(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+    real = os.pwritev
+
+    def write_late(descriptor: int, buffers: list[memoryview], offset: int) -> int:
+        goes_on.wait(10)
+        return real(descriptor, buffers, offset)
+
+    monkeypatch.setattr(os, "pwritev", write_late)
+    writers = [await store.append(await add(store), 0) for _ in range(20)]
+    writing = [asyncio.create_task(writer.write([b"late"])) for writer in writers]
+    async with asyncio.timeout(5):
+        await store.create(id := new_id())
+        assert await store.size(id) == 0
+        await (await store.append(id, 0)).close()
+    assert not any(task.done() for task in writing)
+    goes_on.set()
+    await asyncio.gather(*writing)
+    await asyncio.gather(*[writer.close() for writer in writers])
+
+
 async def test_the_loop_runs_on_while_bytes_are_written_synced_joined_and_deleted(store: FileStore) -> None:
     id, into = await add(store), await add(store)
     writer = await store.append(id, 0)
@@ -275,77 +298,6 @@ async def test_the_loop_runs_on_while_bytes_are_written_synced_joined_and_delete
     await writer.close()
     # A call that blocks the loop gives it a turn before and one after.
     assert turns > 50
-
-
-# Syncing
-
-
-@pytest.fixture
-def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was synced, by its path. Each sync is done as well: nothing but a power cut would show that it was not."""
-    seen: list[str] = []
-
-    def watch(name: str) -> None:
-        real = getattr(os, name)
-
-        def sync(descriptor: int) -> None:
-            seen.append(os.readlink(f"/proc/self/fd/{descriptor}"))
-            real(descriptor)
-
-        monkeypatch.setattr(os, name, sync)
-
-    watch("fsync")
-    watch("fdatasync")
-    return seen
-
-
-async def test_the_first_sync_covers_the_entries_that_lead_to_the_file(store: FileStore, synced: list[str]) -> None:
-    id = await add(store)
-    path = path_of(store.folder, id)
-    writer = await store.append(id, 0)
-    await writer.write([b"bytes"])
-    await writer.sync()
-    assert synced == [str(path), str(path.parent), str(store.folder)]
-    synced.clear()
-    await writer.sync()
-    assert synced == [str(path)]
-    await writer.close()
-
-
-async def test_an_upload_made_anew_has_its_entry_synced_again(store: FileStore, synced: list[str]) -> None:
-    id = await add(store)
-    path = path_of(store.folder, id)
-    for _ in range(2):
-        synced.clear()
-        writer = await store.append(id, 0)
-        await writer.sync()
-        assert synced[:2] == [str(path), str(path.parent)]
-        await writer.close()
-        await store.delete(id)
-        await store.create(id)
-
-
-async def test_a_folder_made_by_opening_is_synced(tmp_path: Path, synced: list[str]) -> None:
-    store = FileStore(tmp_path / "new" / "folder")
-    await store.open()
-    await store.close()
-    assert set(synced) == {str(tmp_path), str(tmp_path / "new")}
-
-
-async def test_syncs_that_hang_hold_up_no_write(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    goes_on = threading.Event()
-    monkeypatch.setattr(os, "fdatasync", lambda descriptor: goes_on.wait(10))
-    writers = [await store.append(await add(store, b"bytes"), 5) for _ in range(2 * file.SYNC_THREADS)]
-    syncing = [asyncio.create_task(writer.sync()) for writer in writers]
-    await asyncio.sleep(0.01)
-    async with asyncio.timeout(5):
-        id = await add(store, b"written meanwhile")
-        assert await content(store, id) == b"written meanwhile"
-        assert await store.delete(id) == 17
-    assert not any(task.done() for task in syncing)
-    goes_on.set()
-    await asyncio.gather(*syncing)
-    await asyncio.gather(*[writer.close() for writer in writers])
 
 
 # Joining

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from pytest_aiohttp import AiohttpClient
 
+from tests.running import RunningServer
 from tests.tus_client import STREAM, TusClient
 from tusserver.app import make_app, setup
 from tusserver.settings import Settings
@@ -121,6 +122,19 @@ async def test_a_compressed_body_is_refused_before_a_byte_is_stored(tus: TusClie
     reply = await tus.patch(path, 0, gzip.compress(b"hello"), Content_Encoding="gzip")
     assert (reply.status, reply.problem["code"]) == (415, "encoded-body")
     assert await tus.offset(path) == 0
+
+
+async def test_a_transfer_coding_besides_chunked_is_refused_before_a_byte_is_stored(own_server: RunningServer) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", own_server.port)
+    writer.write(
+        b"POST /files/ HTTP/1.1\r\nHost: example.com\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 5\r\n"
+        b"Content-Type: application/offset+octet-stream\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+        b"5\r\nhello\r\n0\r\n\r\n"
+    )
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    assert answer.startswith(b"HTTP/1.1 501 ")
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_a_body_that_stops_arriving_is_ended_and_what_came_is_kept(

@@ -30,7 +30,7 @@ SIZE_UNITS: dict[str, int] = {"": 1, "b": 1} | {
 }
 TIME_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
-HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}\.?)+")
+HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_][A-Za-z0-9_-]*)*\.?")
 URL_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 
 
@@ -164,11 +164,21 @@ def check_host(value: str) -> str:
     return value
 
 
+def parse_folder(text: str) -> Path:
+    # The empty path would be the working directory, which nobody means who writes nothing.
+    if not text:
+        raise ValueError("is empty")
+    return Path(text)
+
+
 def check_folder(value: Path) -> Path:
     if "\0" in str(value):
         raise ValueError("is not a path")
-    # Made absolute once, so that a later change of the working directory moves nothing.
-    return value.expanduser().absolute()
+    try:
+        # Made absolute once, so that a later change of the working directory moves nothing.
+        return value.expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError("begins with ~ and a name that no user has") from error
 
 
 def check_base_url(value: str | None) -> str | None:
@@ -263,7 +273,7 @@ def check_suffixes(values: frozenset[str]) -> frozenset[str]:
 
 FLAG = Kind(parse_flag, "true or false", "")
 HOST = Kind(keep, "an address such as 127.0.0.1, 0.0.0.0 or ::, or a host name", "ADDRESS", check_host)
-FOLDER = Kind(Path, "the path of a folder", "FOLDER", check_folder)
+FOLDER = Kind(parse_folder, "the path of a folder", "FOLDER", check_folder)
 BASE_URL: Kind[str | None] = Kind(
     or_none("none", keep), "an address such as https://example.com or https://example.com/prefix, or none",
     "URL", check_base_url,

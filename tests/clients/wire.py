@@ -6,6 +6,7 @@ import base64
 import hashlib
 import http.client
 import random
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
@@ -78,4 +79,8 @@ def wait_for_what_passed(url: str, line: Relay, timeout: float = 10.0) -> int:
     """
     at_least = line.passed - 64 * 1024
     wait_until(lambda: offset(url) >= at_least, timeout)
-    return offset(url)
+    told, before = offset(url), -1
+    while told != before:
+        time.sleep(0.1)
+        told, before = offset(url), told
+    return told

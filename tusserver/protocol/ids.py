@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from tusserver.protocol.refusals import BadParts
 
 PATTERN = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
+VISIBLE = re.compile(r"[!-~]+", re.ASCII)
 RANDOM_BYTES = 16
 
 
@@ -36,6 +37,9 @@ def parse_part(address: str, paths: Collection[str], hosts: Collection[str]) -> 
 
     Source: tus 1.0.0, extension Concatenation, field Upload-Concat.
     """
+    if not VISIBLE.fullmatch(address):
+        # `urlsplit` would drop control characters, and takes the square of the length to normalise a host of accents.
+        raise BadParts(f"{address[:200]!a} is no address")
     try:
         url = urlsplit(address)
         host = url.hostname

@@ -14,7 +14,7 @@ from datetime import datetime
 from tusserver.extensions import Offer
 from tusserver.lockers.base import Hold
 from tusserver.protocol.errors import NotFound
-from tusserver.protocol.refusals import BodyCut, BodyStalled, Busy, Refusal, Stopping, TakenOver
+from tusserver.protocol.refusals import BodyCut, BodyStalled, Refusal, Stopping, TakenOver
 from tusserver.protocol.requests import Append, BodyFacts, Creation
 from tusserver.protocol.rules import (
     advanced,
@@ -157,7 +157,7 @@ class UploadService:
             raise outcome.error
         if outcome.refusal is not None:
             raise outcome.refusal
-        if outcome.ending in CUT_SHORT:
+        if outcome.ending in CUT_SHORT and not after.is_complete:
             raise CUT_SHORT[outcome.ending](
                 f"{after.offset} bytes are stored; continue there",
                 headers={"Upload-Offset": str(after.offset)},
@@ -173,7 +173,7 @@ class UploadService:
         receiving = self._active.get(id)
         if receiving is not None:
             receiving.nudge()
-            return at(upload, receiving.offset)
+            return await self._completed(upload) if receiving.offset == upload.length else at(upload, receiving.offset)
         check_alive(upload, self.clock())
         if upload.is_complete:
             return upload
@@ -181,17 +181,16 @@ class UploadService:
             return await self._finals.with_length(upload)
         self.ledger.locker.nudge(id)
         offset = await self.ledger.stored(upload)
-        if offset == upload.length and not self.ledger.locker.is_held_here(id):
-            return await self._completed(upload)
-        return at(upload, offset)
+        return await self._completed(upload) if offset == upload.length else at(upload, offset)
 
     async def _completed(self, upload: Upload) -> Upload:
-        """Finish an upload whose last bytes were stored by a process that died before it said so."""
-        try:
-            async with self.ledger.held(upload.id, take_over=False):
-                return await self.ledger.settled(await self.ledger.load(upload.id))
-        except Busy:
-            return at(upload, upload.length or 0)
+        """Finish an upload that has its last byte and did not say so yet.
+
+        The whole offset is a promise, told only once the record is written: whoever is about to write it does so now,
+        and where its process died it is done here.
+        """
+        async with self.ledger.held(upload.id):
+            return await self.ledger.settled(await self.ledger.load(upload.id))
 
     async def download(self, id: str) -> Upload:
         """The record of an upload whose bytes may be read."""

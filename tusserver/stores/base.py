@@ -49,7 +49,11 @@ class Writer(Protocol):
         ...
 
     async def sync(self) -> None:
-        """Return when every byte below `offset`, and the entry that leads to them, survives a power cut."""
+        """Return when every byte below `offset`, and the entry that leads to them, survives a power cut.
+
+        Raises:
+            OutOfSpace, Unavailable: they do not. Bytes that may be lost are dropped, and `offset` tells what is left.
+        """
         ...
 
     async def close(self) -> None:

@@ -22,31 +22,37 @@ SYNC_THREADS = 16
 SLOW_THREADS = 4
 # A concatenation gives its thread up after so many bytes, so that deletions and reads get their turn.
 SLICE = 64 * 1024 * 1024
+# Ids remembered to be synced; forgetting one costs a sync of its folder.
 MOST_SETTLED = 100_000
 
 
 class FileStore:
     """A store in the folder `folder`; any number of processes on one host may share it.
 
-    Writes run in `threads` threads (default: one per core); syncs, and whatever may take long, in others, so that
-    they never delay a write. Everything is readable by the server's user only.
+    Writes run in `threads` threads (default: one per core); what is over at once, what may take long, and syncs each
+    have their own, so that a disk too busy to take more bytes still tells sizes. Everything is readable by the
+    server's user only.
     """
 
     def __init__(self, folder: Path, *, threads: int | None = None) -> None:
         self.folder = Path(folder)
-        self._writes = Workers("store-write", threads or len(os.sched_getaffinity(0)))
+        threads = threads or len(os.sched_getaffinity(0))
+        self._quick = Workers("store-quick", threads)
+        self._writes = Workers("store-write", threads)
         self._syncs = Workers("store-sync", SYNC_THREADS)
         self._slow = Workers("store-slow", SLOW_THREADS)
         self._identity: tuple[int, int] | None = None
-        # Ids, and folders, whose entries this process knows to survive a power cut.
-        self._settled: set[str] = set()
+        # What this process knows to survive a power cut: so many bytes of an upload with the entry that leads to them,
+        # and the entries of folders.
+        self._settled: dict[str, int] = {}
+        self._settled_folders: set[str] = set()
 
     async def open(self) -> None:
         await self._slow.run(partial(disk.make_ready, self.folder))
         self._identity = await self._slow.run(self._present_identity)
 
     async def close(self) -> None:
-        for workers in (self._writes, self._syncs, self._slow):
+        for workers in (self._quick, self._writes, self._syncs, self._slow):
             await workers.close()
 
     async def create(self, id: str) -> None:
@@ -58,16 +64,17 @@ class FileStore:
             except FileNotFoundError as error:
                 raise Unavailable("the upload folder is not there") from error
 
-        await self._run(self._writes, job)
+        await self._run(self._quick, job)
 
     async def append(self, id: str, offset: int) -> Writer:
         path = path_of(self.folder, id)
-        opened = await self._run(self._writes, partial(disk.open_at, path, offset), os.close)
+        self.unsettle(id, offset)
+        opened = await self._run(self._quick, partial(disk.open_at, path, offset), os.close)
         return FileWriter(self, id, opened, offset)
 
     async def size(self, id: str) -> int:
         path = path_of(self.folder, id)
-        return await self._run(self._writes, lambda: path.lstat().st_size)
+        return await self._run(self._quick, lambda: path.lstat().st_size)
 
     async def read(self, id: str, start: int, end: int) -> AsyncIterator[bytes]:
         path = path_of(self.folder, id)
@@ -92,6 +99,7 @@ class FileStore:
         target = path_of(self.folder, into)
         sources = [path_of(self.folder, part) for part in parts]
         sizes = await self._run(self._slow, lambda: [source.lstat().st_size for source in sources])
+        self.unsettle(into, 0)
         await self._run(self._slow, partial(disk.truncate_file, target))
         try:
             await self._copy(sources, sizes, target)
@@ -111,7 +119,7 @@ class FileStore:
 
     async def delete(self, id: str) -> int:
         path = path_of(self.folder, id)
-        self._settled.discard(id)
+        self._settled.pop(id, None)
         try:
             return await self._run(self._slow, partial(disk.delete_file, path))
         except NotFound:
@@ -130,23 +138,38 @@ class FileStore:
         return await self._run(self._slow, job)
 
     async def run_write(self, job: Callable[[], T]) -> T:
-        """Run one call of a writer."""
+        """Run a writer's call that moves bytes."""
         return await self._run(self._writes, job)
 
-    async def run_sync(self, id: str, sync: Callable[[], None]) -> None:
-        """Sync a file, and once the entries that lead to it."""
-        folder = path_of(self.folder, id).parent
-        entries = [place for place, name in ((folder, id), (self.folder, folder.name)) if name not in self._settled]
+    async def run_quick(self, job: Callable[[], T]) -> T:
+        """Run a writer's call that moves none."""
+        return await self._run(self._quick, job)
 
-        def job() -> None:
-            sync()
+    async def run_sync(self, id: str, sync: Callable[[int], int]) -> None:
+        """Sync a file, and once the entries that lead to it.
+
+        Args:
+            sync: told how many bytes are known to be safe, gives how many are now.
+        """
+        folder = path_of(self.folder, id).parent
+        entries = [folder] * (id not in self._settled) + [self.folder] * (folder.name not in self._settled_folders)
+
+        def job() -> int:
+            safe = sync(self._settled.get(id, 0))
             for entry in entries:
                 disk.sync_folder(entry)
+            return safe
 
-        await self._run(self._syncs, job)
+        safe = await self._run(self._syncs, job)
         if len(self._settled) >= MOST_SETTLED:
             self._settled.clear()
-        self._settled.update((id, folder.name))
+        self._settled[id] = safe
+        self._settled_folders.add(folder.name)
+
+    def unsettle(self, id: str, offset: int) -> None:
+        """Of this upload no more than `offset` bytes are as they were synced."""
+        if id in self._settled:
+            self._settled[id] = min(self._settled[id], offset)
 
     async def _run(self, workers: Workers, job: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:
         def translated() -> T:
@@ -200,6 +223,7 @@ class FileWriter:
     async def cut(self, offset: int) -> None:
         if not 0 <= offset <= self._offset:
             raise ValueError(f"cannot cut at {offset}: {self._offset} bytes are stored")
+        self._store.unsettle(self._id, offset)
         await self._store.run_write(lambda: self._cut(offset))
 
     def _cut(self, offset: int) -> None:
@@ -210,13 +234,23 @@ class FileWriter:
     async def sync(self) -> None:
         await self._store.run_sync(self._id, self._sync)
 
-    def _sync(self) -> None:
+    def _sync(self, safe: int) -> int:
         with self._turn:
-            os.fdatasync(self._opened())
+            opened = self._opened()
+            offset = self._offset
+            try:
+                os.fdatasync(opened)
+            except OSError:
+                # The kernel forgets what it could not write, and the next sync would succeed: only what was safe before
+                # can be trusted, and a client is to send the rest again.
+                self._offset = min(safe, offset)
+                os.ftruncate(opened, self._offset)
+                raise
+            return offset
 
     async def close(self) -> None:
         if self._fd is not None:
-            await self._store.run_write(self._close)
+            await self._store.run_quick(self._close)
 
     def _close(self) -> None:
         with self._turn:

@@ -18,16 +18,26 @@ class EncodedBody(Refusal):
     status, code, title = 415, "encoded-body", "The body is encoded"
 
 
+class UnknownCoding(Refusal):
+    """A transfer coding besides chunked. RFC 9112, section 6.1."""
+
+    status, code, title = 501, "unknown-transfer-coding", "The transfer coding is not supported"
+
+
 def body_facts(request: web.Request) -> BodyFacts:
     """What the headers tell of the body.
 
     Raises:
         EncodedBody: status 415, it has a Content-Encoding.
+        UnknownCoding: status 501, it has a Transfer-Encoding besides chunked.
     """
     encoding = request.headers.get("Content-Encoding", "identity")
     if encoding.lower() != "identity":
         raise EncodedBody(f"Content-Encoding {encoding[:40]!r} is not taken; send the bytes as they are")
-    is_chunked = "Transfer-Encoding" in request.headers
+    coding = request.headers.get("Transfer-Encoding")
+    if coding is not None and coding.strip().lower() != "chunked":
+        raise UnknownCoding(f"Transfer-Encoding {coding[:40]!r} is not chunked")
+    is_chunked = coding is not None
     length = None if is_chunked else request.content_length or 0
     return BodyFacts(request.headers.get("Content-Type"), length)
 

@@ -176,7 +176,7 @@ export class UploadList {
       if (place !== row.element) $('rows').insertBefore(row.element, place)
       before = row.element
     }
-    $('empty').hidden = this.#items.size > 0 || $('rows').hasAttribute('aria-busy')
+    $('empty').hidden = this.#items.size > 0 || !$('recent-error').hidden || $('rows').hasAttribute('aria-busy')
     $('more').hidden = !this.#cursor
   }
 

@@ -4,7 +4,7 @@ import { UploadList } from './list.js'
 import { remember, resumable } from './memory.js'
 import { Pace } from './pace.js'
 import { applyLimits, bytesLeft, createUploader, liveUpload, rememberFiles } from './uploader.js'
-import { bytes, span } from './words.js'
+import { bytes, left } from './words.js'
 
 const $ = (id) => document.getElementById(id)
 const { endpoint: endpointPath, status: statusPath } = document.documentElement.dataset
@@ -38,9 +38,9 @@ function showConnection() {
 }
 
 function paceWords() {
-  const left = uppy ? bytesLeft(uppy) : 0
-  const rate = left > 0 ? pace.rate(Date.now()) : null
-  return rate && `${bytes(rate)}/s, ${span(left / rate)} left`
+  const remaining = uppy ? bytesLeft(uppy) : 0
+  const rate = remaining > 0 ? pace.rate(Date.now()) : null
+  return rate && `${bytes(rate)}/s, ${left(remaining / rate)}`
 }
 
 function reach(is) {

@@ -100,15 +100,20 @@ export async function applyLimits(uppy, endpoint) {
 export function liveUpload(uppy, url) {
   const file = uppy.getFiles().find((one) => addressOf(one) === url)
   if (!file) return null
-  return { state: stateOf(file), offset: file.progress.bytesUploaded || 0, remove: () => uppy.removeFile(file.id) }
+  const waits = !navigator.onLine || uppy.getState().recoveredState
+  return {
+    state: stateOf(file, waits),
+    offset: file.progress.bytesUploaded || 0,
+    remove: () => uppy.removeFile(file.id),
+  }
 }
 
-function stateOf(file) {
+function stateOf(file, waits) {
   if (file.progress.uploadComplete) return 'finishing'
   if (file.isGhost) return 'choose it again'
   if (file.error) return 'stopped'
   if (file.isPaused) return 'paused'
-  return navigator.onLine ? 'uploading' : 'waiting'
+  return waits ? 'waiting' : 'uploading'
 }
 
 /** How many bytes are still to go of what is on its way now. */
@@ -177,9 +182,12 @@ function carryOn(uppy, hooks) {
       count === 1 ? 'Went on with the upload where it stopped' : `Went on with ${count} uploads where they stopped`,
     )
   })
-  uppy.on('files-added', () => {
+  const goOnIfWhole = () => {
     if (uppy.getState().recoveredState && whole()) uppy.emit('restore-confirmed')
-  })
+  }
+  // The last file that was missing has been chosen again, or given up. What was paused waits for its button still.
+  uppy.on('files-added', (files) => files.some((file) => file.isRestored) && goOnIfWhole())
+  uppy.on('file-removed', (file) => file.isGhost && goOnIfWhole())
   window.addEventListener('online', () => {
     if (uppy.getFiles().some((file) => file.error)) uppy.retryAll()
   })

@@ -28,12 +28,19 @@ export function bytes(count) {
 }
 
 /** A length of time in its largest unit, rounded: "6 days". */
-export function span(seconds) {
+function span(seconds) {
   for (const [length, name] of SPANS) {
     const count = Math.round(seconds / length)
     if (seconds >= length * 0.95) return `${count} ${name}${count === 1 ? '' : 's'}`
   }
   return 'under a minute'
+}
+
+/** The time that is left, short and no finer than it can be known: "25 s left". */
+export function left(seconds) {
+  if (seconds < 60) return `${Math.max(5, 5 * Math.ceil(seconds / 5))} s left`
+  if (seconds < 3600) return `${Math.ceil(seconds / 60)} min left`
+  return `${Math.ceil(seconds / 3600)} h left`
 }
 
 /** How long ago a time was: "3 minutes ago". Both times in milliseconds. */

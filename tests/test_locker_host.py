@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 import stat
 from collections.abc import AsyncIterator
@@ -179,6 +180,28 @@ async def test_closing_ends_a_wait_for_the_other(locker: HostLocker, other: Host
     await stubborn.end()
 
 
+@pytest.mark.parametrize("count", range(6))
+async def test_closing_while_a_lock_is_being_taken_leaves_none_behind(
+    locker: HostLocker, other: HostLocker, new_upload: NewUpload, count: int
+) -> None:
+    taking = Holder(locker, id := new_upload())
+    for _ in range(count):
+        await asyncio.sleep(0)
+    await locker.close()
+    taking.let_go.set()
+    await asyncio.wait([taking.task])
+    assert taking.holding.is_set() or isinstance(taking.task.exception(), Held)
+    assert await is_free(other, id)
+
+
+async def test_a_closed_locker_locks_nothing(locker: HostLocker, other: HostLocker, new_upload: NewUpload) -> None:
+    await locker.close()
+    with pytest.raises(Held):
+        async with locker.hold(id := new_upload()):
+            pytest.fail("held")
+    assert await is_free(other, id)
+
+
 # The file that is locked
 
 
@@ -334,6 +357,18 @@ async def test_a_datagram_of_nonsense_does_nothing(
         assert (present.wishes, present.nudges) == (0, 0)
         stranger.sendto(b"want " + id.encode(), str(address))
     await present.task
+
+
+async def test_where_the_folder_of_the_sockets_is_gone_locks_still_hold(
+    locker: HostLocker, other: HostLocker, sockets: Path, new_upload: NewUpload
+) -> None:
+    await asyncio.to_thread(shutil.rmtree, sockets)
+    stubborn = await holder(locker, id := new_upload(), is_polite=False)
+    with pytest.raises(Held):
+        async with other.hold(id, timeout=0.1):
+            pytest.fail("two hold one lock")
+    await stubborn.end()
+    assert await is_free(other, id)
 
 
 async def test_a_process_that_does_not_read_its_post_holds_up_nobody(

@@ -14,7 +14,7 @@ import pytest
 
 from tests.contracts.store_values import add, content
 from tusserver.protocol.errors import Unavailable
-from tusserver.stores import file
+from tusserver.stores import disk, file
 from tusserver.stores.file import FileStore
 from tusserver.stores.paths import path_of
 
@@ -82,6 +82,23 @@ async def test_an_upload_made_anew_has_its_entry_synced_again(store: FileStore, 
         await writer.close()
         await store.delete(id)
         await store.create(id)
+
+
+async def test_an_upload_that_is_not_remembered_any_more_has_its_entry_synced_again(
+    store: FileStore, synced: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file, "MOST_SETTLED", 2)
+    writers = [await store.append(await add(store), 0) for _ in range(3)]
+    for writer in writers:
+        await writer.sync()
+    synced.clear()
+    await writers[0].sync()
+    assert len(synced) == 2
+    await asyncio.gather(*[writer.close() for writer in writers])
+
+
+def test_a_file_system_that_cannot_sync_a_folder_is_believed_to_keep_it() -> None:
+    disk.sync_folder(Path("/proc"))
 
 
 async def test_a_folder_made_by_opening_is_synced(tmp_path: Path, synced: list[str]) -> None:

@@ -64,19 +64,23 @@ await withBrowser(async (browser) => {
         await session.send('Input.dispatchDragEvent', { type, ...point, data })
       }
     },
-    /** Lose what Golden Retriever kept of the files, as it does with files too large for it. */
-    loseFiles: () =>
-      page.evaluate(async () => {
+    /** Lose what Golden Retriever kept of a file, as it does with files too large for it. */
+    loseFile: (name) =>
+      page.evaluate(async (name) => {
         const database = await new Promise((resolve, reject) => {
           const opening = indexedDB.open('uppy-blobs')
           opening.onsuccess = () => resolve(opening.result)
           opening.onerror = () => reject(opening.error)
         })
         const writing = database.transaction('files', 'readwrite')
-        writing.objectStore('files').clear()
+        const store = writing.objectStore('files')
+        const reading = store.getAll()
+        reading.onsuccess = () => {
+          for (const { id, data } of reading.result) if (data.name === name) store.delete(id)
+        }
         await new Promise((resolve) => (writing.oncomplete = resolve))
         database.close()
-      }),
+      }, name),
     click: (what) => find(what).click(),
     press: (key) => page.keyboard.press(key),
     focus: (what) => find(what).focus(),

@@ -183,7 +183,7 @@ def test_a_file_the_browser_could_not_keep_is_asked_for_and_goes_on(page: Server
     page.add(big)
     line.wait(3 * MB)
     wait_until(lambda: state_of(page, big.name) == "uploading")
-    page.do("loseFiles")
+    page.do("loseFile", big.name)
     page.do("reload")
     wait_until(lambda: state_of(page, big.name) == "choose")
     assert "Choose it again" in page.text(".uppy-Dashboard-serviceMsg")
@@ -193,6 +193,25 @@ def test_a_file_the_browser_could_not_keep_is_asked_for_and_goes_on(page: Server
     urls = page.finish()
     assert_one_upload_went_on(page)
     assert_stored(urls[big.name], big)
+
+
+def test_when_a_file_that_is_missing_is_given_up_the_others_go_on(
+    page: ServerPage, line: Relay, tmp_path: Path
+) -> None:
+    files = [make_file(tmp_path / f"{name}.bin", 6 * MB) for name in ("kept", "lost")]
+    page.open(line.url)
+    page.add(*files)
+    line.wait(3 * MB)
+    wait_until(lambda: {row["state"].split(" ")[0] for row in page.rows()} == {"uploading"})
+    page.do("loseFile", "lost.bin")
+    page.do("reload")
+    wait_until(lambda: (state_of(page, "kept.bin"), state_of(page, "lost.bin")) == ("waiting", "choose"))
+    line.rate = None
+    page.click(css=".uppy-Dashboard-Item.is-ghost .uppy-Dashboard-Item-action--remove")
+    wait_until(lambda: [row["name"] for row in page.rows() if row["status"] == "complete"] == ["kept.bin"])
+    [kept] = [row["url"] for row in page.rows() if row["status"] == "complete"]
+    assert len(page.requests("POST")) == 2
+    assert_stored(kept, files[0])
 
 
 def test_a_second_tab_leaves_the_uploads_to_the_first(page: ServerPage, line: Relay, big: Path) -> None:
@@ -385,7 +404,7 @@ def test_the_speed_and_the_time_left_are_shown_while_bytes_go(page: ServerPage, 
     line.rate = 2 * MB
     page.open(line.url)
     page.add(make_file(tmp_path / "long.bin", 20 * MB))
-    said = re.compile(r"(\d\.\d|\d) MB/s, under a minute left")
+    said = re.compile(r"(\d\.\d|\d) MB/s, (\d+ s) left")
     wait_until(lambda: said.fullmatch(page.text("#connection")))
     found = said.fullmatch(page.text("#connection"))
     assert found is not None

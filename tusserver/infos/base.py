@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from tusserver.protocol.errors import BackendError
 from tusserver.protocol.uploads import State, Upload
 
 
@@ -16,6 +17,31 @@ class Page:
 
     uploads: tuple[Upload, ...]
     next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What an owner may have, checked in the transaction that adds a record; None: as much as they like.
+
+    Attributes:
+        bytes: of all their uploads, finished or not, each counted by its length.
+        open: unfinished uploads.
+        per_minute: uploads made within the last minute that still exist.
+        deferred: what an upload counts for whose length is not known.
+    """
+
+    bytes: int | None = None
+    open: int | None = None
+    per_minute: int | None = None
+    deferred: int = 0
+
+
+class OverQuota(BackendError):
+    """The record would exceed a quota; `limit` is `bytes`, `open`, `per_minute` or `link`, `most` its number."""
+
+    def __init__(self, limit: str, most: int) -> None:
+        super().__init__(f"over the quota of {most} ({limit})")
+        self.limit, self.most = limit, most
 
 
 class Infos(Protocol):
@@ -37,8 +63,14 @@ class Infos(Protocol):
         """Finish what waits, then disconnect."""
         ...
 
-    async def create(self, upload: Upload, *, durable: bool = False) -> None:
-        """Add a record. Raises Conflict if the id exists."""
+    async def create(self, upload: Upload, *, durable: bool = False, quota: Quota | None = None) -> None:
+        """Add a record, and count it at the link it names.
+
+        Raises:
+            Conflict: the id exists.
+            OverQuota: its owner (None is one too) or its link has no room for it; however many come at once, never
+                more get in than there is room for.
+        """
         ...
 
     async def load(self, id: str) -> Upload:

@@ -66,7 +66,12 @@ def judge_chunk(told: Numbered, upload: Upload) -> Placement:
         ChunkOutOfOrder, OffsetMoved, OffsetMismatch: status 409.
     """
     last = upload.last_chunk
-    if last is not None and told.index == last.index and told.offset in (None, last.start) and upload.offset == last.end:
+    if (
+        last is not None
+        and told.index == last.index
+        and told.offset in (None, last.start)
+        and upload.offset == last.end
+    ):
         return Placement.COMPARE
     is_next = told.index is None or told.index == next_index(upload) or (last is None and told.index in FIRST)
     if not is_next and told.index is not None:

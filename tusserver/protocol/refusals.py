@@ -218,6 +218,30 @@ class TrailerMissing(Refusal):
         )
 
 
+class UploadFailed(Refusal):
+    """The whole did not come to the checksum it was announced with. A client that finds this begins anew."""
+
+    status, code, title = 410, "upload-failed", "The upload came to another checksum and is of no use"
+
+
+class QuotaExceeded(Refusal):
+    """The owner, or the link, has no room for another upload."""
+
+    status, code, title = 403, "quota-exceeded", "There is no room for this upload within your limits"
+
+
+class TooManyUploads(Refusal):
+    """More uploads within a minute than allowed. tus-js-client gives up on it, Uppy waits and tries again."""
+
+    status, code, title = 429, "too-many-uploads", "Too many uploads within a minute"
+
+
+class TypeNotAllowed(Refusal):
+    """The link takes other types only."""
+
+    status, code, title = 415, "type-not-allowed", "Files of this type are not taken here"
+
+
 class UploadIncomplete(Refusal):
     """A download of an upload that is not complete."""
 

@@ -49,6 +49,9 @@ class Creation:
         body: the first bytes come along when this is not None.
         checksum: digest of the body's bytes.
         has_checksum_trailer: the digest comes behind the body.
+        filename, content_type: told by a door that has no metadata.
+        whole: what the finished upload must come to, as ``"sha256:<hex>"``.
+        overwrites: it replaces the finished upload of the same filename.
     """
 
     length: int | None = None
@@ -60,6 +63,10 @@ class Creation:
     body: BodyFacts | None = None
     checksum: Checksum | None = None
     has_checksum_trailer: bool = False
+    filename: str | None = None
+    content_type: str | None = None
+    whole: str | None = None
+    overwrites: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,8 @@ class Append:
 
     Attributes:
         length: the length of the whole, told (again or late) beside the bytes.
+        is_atomic: the body counts as a whole or not at all, also without a checksum.
+        chunk: the number a client of the plain REST door gave it.
     """
 
     offset: int
@@ -75,6 +84,8 @@ class Append:
     length: int | None = None
     checksum: Checksum | None = None
     has_checksum_trailer: bool = False
+    is_atomic: bool = False
+    chunk: int | None = None
 
 
 def check_version(headers: Headers) -> None:

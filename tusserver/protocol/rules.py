@@ -14,6 +14,8 @@ from tusserver.protocol.refusals import (
     OffsetMismatch,
     PastLength,
     TooLarge,
+    TypeNotAllowed,
+    UploadFailed,
     UploadFinished,
     UploadGone,
     UploadIncomplete,
@@ -48,6 +50,23 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """Leave to make an upload.
+
+    Attributes:
+        owner: whom it will belong to, None where nobody is asked.
+        link: id of the upload link it is made by.
+        max_size: what the link allows.
+        types: content types the link takes (``"image/png"``, ``"image/*"``), empty: every one.
+    """
+
+    owner: str | None = None
+    link: str | None = None
+    max_size: int | None = None
+    types: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Room:
     """An accepted append: how many bytes may come, and why no more."""
 
@@ -70,6 +89,24 @@ def check_size(size: int | None, limits: Limits) -> None:
     """
     if size is not None and size > limits.ceiling:
         raise TooLarge(size, limits.ceiling)
+
+
+def narrowed(limits: Limits, max_size: int | None) -> Limits:
+    """The limits with a `max_size` that is not above the given one."""
+    if max_size is None or max_size >= limits.ceiling:
+        return limits
+    return replace(limits, max_size=max_size)
+
+
+def check_type(content_type: str | None, types: Sequence[str]) -> None:
+    """Files of this type are taken.
+
+    Raises:
+        TypeNotAllowed: status 415.
+    """
+    told = content_type or "application/octet-stream"
+    if types and told not in types and f"{told.partition('/')[0]}/*" not in types:
+        raise TypeNotAllowed(f"{told} is not one of {', '.join(types)}", types=list(types))
 
 
 def judge_creation(creation: Creation, limits: Limits) -> None:
@@ -110,6 +147,17 @@ def check_alive(upload: Upload, now: datetime) -> None:
         raise UploadGone(f"the upload expired at {upload.expires_at:%Y-%m-%dT%H:%M:%SZ}")
 
 
+def check_usable(upload: Upload, now: datetime) -> None:
+    """The upload's time did not run out, and it came to its checksum.
+
+    Raises:
+        UploadGone, UploadFailed: status 410.
+    """
+    check_alive(upload, now)
+    if upload.state is State.FAILED and upload.kind is not Kind.FINAL:
+        raise UploadFailed()
+
+
 def judge_append(append: Append, upload: Upload, limits: Limits, now: datetime) -> Room:
     """Bytes may be added.
 
@@ -124,7 +172,7 @@ def judge_append(append: Append, upload: Upload, limits: Limits, now: datetime) 
 
     Source: tus 1.0.0, PATCH; extensions Creation (deferred length), Concatenation, Expiration.
     """
-    check_alive(upload, now)
+    check_usable(upload, now)
     if upload.kind is Kind.FINAL:
         raise FinalUnchangeable("PATCH of a final upload is not allowed")
     if append.offset != upload.offset:
@@ -148,7 +196,7 @@ def judge_early(append: Append, upload: Upload, limits: Limits, now: datetime) -
     if upload.is_complete or upload.kind is Kind.FINAL or not upload.offset < append.offset <= end:
         judge_append(append, upload, limits, now)
     else:
-        check_alive(upload, now)
+        check_usable(upload, now)
         judge_length(append.length, upload, limits)
 
 
@@ -182,7 +230,7 @@ def judge_final(parts: Sequence[Upload], limits: Limits, now: datetime, *, may_b
     Source: tus 1.0.0, extension Concatenation.
     """
     for part in parts:
-        check_alive(part, now)
+        check_usable(part, now)
         if part.kind is not Kind.PARTIAL:
             raise BadParts(f"{part.id} is a {part.kind} upload, not a partial one", upload_id=part.id)
         if not part.is_complete and not may_be_unfinished:
@@ -199,12 +247,12 @@ def judge_download(upload: Upload, now: datetime) -> None:
         UploadGone: status 410.
         UploadIncomplete: status 409.
     """
-    check_alive(upload, now)
+    check_usable(upload, now)
     if not upload.is_complete:
         raise UploadIncomplete(upload.offset, upload.length)
 
 
-def new_upload(id: str, creation: Creation, limits: Limits, now: datetime, owner: str | None = None) -> Upload:
+def new_upload(id: str, creation: Creation, limits: Limits, now: datetime, grant: Grant) -> Upload:
     """The record of a new upload before any byte has come."""
     metadata = creation.metadata
     return Upload(
@@ -215,9 +263,12 @@ def new_upload(id: str, creation: Creation, limits: Limits, now: datetime, owner
         kind=creation.kind,
         concat=creation.concat if creation.kind is Kind.FINAL else None,
         metadata=metadata.field if metadata else None,
-        filename=metadata.filename if metadata else None,
-        content_type=metadata.content_type if metadata else None,
-        owner=owner,
+        filename=creation.filename or (metadata.filename if metadata else None),
+        content_type=creation.content_type or (metadata.content_type if metadata else None),
+        owner=grant.owner,
+        link=grant.link,
+        checksum=creation.whole,
+        overwrites=creation.overwrites,
         expires_at=limits.expires_at(now),
     )
 

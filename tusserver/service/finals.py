@@ -37,7 +37,7 @@ class Finals:
         length = judge_final(parts, limits, now, may_be_unfinished=self._may_be_unfinished)
         upload = replace(upload, length=length)
         await ledger.store.create(upload.id)
-        await ledger.infos.create(upload)
+        await ledger.create(upload, durable=False)
         return await self.join(upload)
 
     async def _part(self, id: str, owner: str | None) -> Upload:

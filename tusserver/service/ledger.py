@@ -10,42 +10,64 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
-from tusserver.infos.base import Infos
+from tusserver.accounts.base import Accounts
+from tusserver.infos.base import Infos, OverQuota, Quota
 from tusserver.lockers.base import Hold, Locker
+from tusserver.protocol.checksums import Checksum, new_hasher
+from tusserver.protocol.digests import DigestMismatch, parse_digest
 from tusserver.protocol.durability import Durability
 from tusserver.protocol.errors import Held, NotFound
-from tusserver.protocol.refusals import Busy, UploadNotFound
-from tusserver.protocol.rules import Limits, advanced
+from tusserver.protocol.refusals import Busy, QuotaExceeded, Refusal, TooManyUploads, UploadNotFound
+from tusserver.protocol.rules import Limits, advanced, narrowed
 from tusserver.protocol.uploads import Kind, State, Upload
+from tusserver.service.receive import Ending, Source
 from tusserver.stores.base import Store
+from tusserver.workers import Workers
 
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """Where bytes, records and locks live."""
+    """Where bytes, records, locks, users and links live."""
 
     store: Store
     infos: Infos
     locker: Locker
+    accounts: Accounts
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the operator chose; `lock_timeout` in seconds."""
+    """What the operator chose; `lock_timeout` in seconds, `quota` for each owner."""
 
     limits: Limits = field(default_factory=Limits)
     durability: Durability = Durability.COMPLETE
     lock_timeout: float = 5.0
+    quota: Quota | None = None
+
+    def quota_for(self, upload: Upload) -> Quota | None:
+        """What holds for a new record.
+
+        Raises:
+            QuotaExceeded: its length is not known, and nothing bounds what it would count for.
+        """
+        if self.quota is None:
+            return None
+        if self.quota.bytes is not None and upload.length is None and self.limits.max_size is None:
+            raise QuotaExceeded("tell the length: uploads of unknown length cannot be counted here")
+        return replace(self.quota, deferred=self.limits.max_size or 0)
 
 
 class Ledger:
     """The backends, spoken to in the words of the protocol: what is missing is an UploadNotFound, a lock that is not
     let go a Busy. Other BackendErrors pass through."""
 
-    def __init__(self, backends: Backends, policy: Policy, clock: Callable[[], datetime]) -> None:
+    def __init__(self, backends: Backends, policy: Policy, clock: Callable[[], datetime], digests: Workers) -> None:
         self.store, self.infos, self.locker = backends.store, backends.infos, backends.locker
+        self.accounts = backends.accounts
         self.policy, self.clock = policy, clock
+        self._digests = digests
 
     async def load(self, id: str) -> Upload:
         """The record as last written."""
@@ -64,6 +86,13 @@ class Ledger:
             raise Busy("another request is writing this upload", headers={"Retry-After": "1"}) from None
         except NotFound:
             raise UploadNotFound(f"there is no upload {id}") from None
+
+    async def create(self, upload: Upload, *, durable: bool) -> None:
+        """Add a record within the quota of its owner and its link."""
+        try:
+            await self.infos.create(upload, durable=durable, quota=self.policy.quota_for(upload))
+        except OverQuota as error:
+            raise _over(error) from None
 
     async def stored(self, upload: Upload) -> int:
         """Bytes that are stored and count: behind a crash in a checked chunk only those that were verified."""
@@ -89,13 +118,68 @@ class Ledger:
         return upload
 
     async def finish(self, upload: Upload, length: int) -> Upload:
-        """Complete an upload whose `length` bytes are all stored; the lock is held."""
+        """Complete an upload whose `length` bytes are all stored; the lock is held.
+
+        Raises:
+            DigestMismatch: they do not come to the checksum of the whole; the upload has failed.
+        """
         after = advanced(upload, length, length, self.policy.limits, self.clock())
+        await self.check_whole(after)
         durable = self.is_durable(after)
         if durable:
             await self.sync(upload.id, length)
         await self.infos.save(after, durable=durable)
         return after
+
+    async def check_whole(self, after: Upload) -> None:
+        """Hold a complete upload against the checksum of the whole, if it has one, before that is written.
+
+        Raises:
+            DigestMismatch: status 422; the record says so, and its bytes are of no use.
+        """
+        if after.checksum is None or not after.is_complete:
+            return
+        wanted = parse_digest(after.checksum)
+        if not await self.comes_to(after, wanted):
+            await self.fail(after)
+            raise DigestMismatch(f"the {wanted.algorithm} digest of the whole does not match; begin again")
+
+    async def fail(self, upload: Upload) -> None:
+        """Write that an upload is of no use; it goes when its time has run out."""
+        expires_at = self.policy.limits.expires_at(self.clock())
+        await self.infos.save(
+            replace(upload, state=State.FAILED, unverified=False, completed_at=None, expires_at=expires_at)
+        )
+
+    async def has_bytes(self, id: str, start: int, end: int, source: Source) -> bool:
+        """The body that comes is exactly what is stored from `start` up to `end`; it is read as far as it agrees."""
+        await source.accept()
+        stored = self.store.read(id, start, end)
+        have = b""
+        while data := await source.read():
+            while len(have) < len(data) and (more := await anext(stored, b"")):
+                have += more
+            if not have.startswith(data):
+                return False
+            have = have[len(data) :]
+        return source.ending is Ending.WHOLE and not have and not await anext(stored, b"")
+
+    async def limits_of(self, upload: Upload) -> Limits:
+        """The limits for more bytes: those of the link too while the length is not known."""
+        if upload.link is None or upload.length is not None:
+            return self.policy.limits
+        try:
+            link = await self.accounts.link(upload.link)
+        except NotFound:
+            return self.policy.limits
+        return narrowed(self.policy.limits, link.max_size)
+
+    async def comes_to(self, upload: Upload, wanted: Checksum) -> bool:
+        """The stored bytes of an upload have this digest."""
+        hasher = new_hasher(wanted.algorithm)
+        async for data in self.store.read(upload.id, 0, upload.offset):
+            await self._digests.run(partial(hasher.update, data))
+        return wanted.holds(hasher)
 
     async def sync(self, id: str, offset: int) -> None:
         """Force the bytes of an upload to the disk, where nobody has it open."""
@@ -124,6 +208,13 @@ class Ledger:
         """What is told of `upload` must survive a power cut."""
         durability = self.policy.durability
         return durability is Durability.ALWAYS or (durability is Durability.COMPLETE and upload.is_complete)
+
+
+def _over(error: OverQuota) -> Refusal:
+    if error.limit == "per_minute":
+        return TooManyUploads(f"{error.most} within a minute are allowed", headers={"Retry-After": "60"})
+    kinds = {"bytes": "bytes together", "open": "unfinished uploads", "link": "uploads by this link"}
+    return QuotaExceeded(f"{error.most} {kinds[error.limit]} are allowed", limit=error.limit, most=error.most)
 
 
 def at(upload: Upload, offset: int) -> Upload:

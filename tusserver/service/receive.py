@@ -114,16 +114,18 @@ class _Queue:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked of a body: how much may come and what digest it must have."""
+    """What is asked of a body: how much may come, what digest it must have, which numbered chunk it is."""
 
     room: Room
     checksum: Checksum | None = None
     has_checksum_trailer: bool = False
+    is_atomic: bool = False
+    chunk: int | None = None
 
     @property
     def is_checked(self) -> bool:
         """It counts as a whole or not at all."""
-        return self.checksum is not None or self.has_checksum_trailer
+        return self.is_atomic or self.checksum is not None or self.has_checksum_trailer
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +244,7 @@ class Receiving:
         refusal = self._refusal()
         if refusal is None and self._ending() is Ending.WHOLE:
             checksum = self._expected()
-            hasher = new_hasher(checksum.algorithm)
-            for data in pieces:
-                hasher.update(data)
-            if checksum.holds(hasher):
+            if checksum is None or checksum.holds(_hashed(checksum, pieces)):
                 await self._writer.write(pieces)
             else:
                 refusal = ChecksumMismatch(checksum.algorithm, self._start)
@@ -263,9 +262,9 @@ class Receiving:
             return refusal
         return None
 
-    def _expected(self) -> Checksum:
+    def _expected(self) -> Checksum | None:
         """The checksum of the header or, now that the body is over, of the trailer. Raises a Refusal."""
-        if self._wanted.checksum is not None:
+        if not self._wanted.has_checksum_trailer:
             return self._wanted.checksum
         fields = self._source.trailer(NAME)
         if len(fields) != 1:
@@ -277,8 +276,17 @@ class Receiving:
         if self._ending() is not Ending.WHOLE:
             return None
         checksum, hasher = self._expected(), self._hasher
+        if checksum is None:
+            return None
         if hasher is None:
             hasher = new_hasher(checksum.algorithm)
             async for data in store.read(id, self._start, self._writer.offset):
                 await self._digests.run(partial(hasher.update, data))
         return None if checksum.holds(hasher) else ChecksumMismatch(checksum.algorithm, self._start)
+
+
+def _hashed(checksum: Checksum, pieces: list[bytes]) -> Hasher:
+    hasher = new_hasher(checksum.algorithm)
+    for data in pieces:
+        hasher.update(data)
+    return hasher

@@ -13,20 +13,29 @@ from datetime import datetime
 
 from tusserver.extensions import Offer
 from tusserver.lockers.base import Hold
+from tusserver.protocol.access import Caller, judge_look, judge_read, judge_write
+from tusserver.protocol.checksums import Checksum
+from tusserver.protocol.chunks import ChunkOutOfOrder, Numbered, Placement, judge_chunk, next_index
+from tusserver.protocol.digests import DigestMismatch
 from tusserver.protocol.errors import NotFound
-from tusserver.protocol.refusals import BodyCut, BodyStalled, Refusal, Stopping, TakenOver
-from tusserver.protocol.requests import Append, BodyFacts, Creation
+from tusserver.protocol.refusals import BodyCut, BodyStalled, Refusal, Stopping, TakenOver, UploadIncomplete
+from tusserver.protocol.requests import Append, Creation
 from tusserver.protocol.rules import (
+    Grant,
+    Room,
     advanced,
     check_alive,
+    check_type,
+    check_usable,
     judge_append,
     judge_creation,
     judge_download,
     judge_early,
+    narrowed,
     new_upload,
     room_of,
 )
-from tusserver.protocol.uploads import Kind, Upload
+from tusserver.protocol.uploads import Chunk, Kind, State, Upload
 from tusserver.service.finals import Finals
 from tusserver.service.ledger import Backends, Ledger, Policy, at
 from tusserver.service.receive import Ending, Outcome, Receiving, Source, Wanted
@@ -57,42 +66,57 @@ class UploadService:
         new_id: Callable[[], str],
     ) -> None:
         self.offer, self.policy, self.clock = offer, policy, clock
-        self.ledger = Ledger(backends, policy, clock)
-        self._finals = Finals(self.ledger, self.status, may_be_unfinished=offer.has("concatenation-unfinished"))
+        self._digests = Workers("digest", 2)
+        self.ledger = Ledger(backends, policy, clock, self._digests)
+        self._finals = Finals(self.ledger, self._status, may_be_unfinished=offer.has("concatenation-unfinished"))
         self._new_id = new_id
         self._active: dict[str, Receiving] = {}
-        self._digests = Workers("digest", 2)
         self.is_stopping = False
 
     # start
 
-    async def start(self, creation: Creation, source: Source, owner: str | None = None) -> Upload:
+    async def start(self, creation: Creation, source: Source, grant: Grant) -> Upload:
         """Make an upload, with its first bytes if they come along; gives its record.
 
         Args:
             creation: its `parts` are ids.
             source: the body, read only where `creation.body` says that it is upload data.
         """
-        judge_creation(creation, self.policy.limits)
-        upload = new_upload(self._new_id(), creation, self.policy.limits, self.clock(), owner)
+        limits = narrowed(self.policy.limits, grant.max_size)
+        judge_creation(creation, limits)
+        upload = new_upload(self._new_id(), creation, limits, self.clock(), grant)
+        check_type(upload.content_type, grant.types)
         if creation.kind is Kind.FINAL:
             return await self._finals.start(replace(upload, parts=creation.parts))
         await self.ledger.store.create(upload.id)
         if creation.body is not None:
-            return await self._start_with_upload(upload, creation, creation.body, source)
-        if upload.length == 0:
+            room = room_of(creation.body, 0, creation.length, limits)
+            return await self._start_with_upload(upload, creation, room, source)
+        if upload.length == 0 and upload.checksum is None:
             upload = advanced(upload, 0, 0, self.policy.limits, self.clock())
         durable = self.ledger.is_durable(upload)
         if durable:
             await self.ledger.sync(upload.id, 0)
-        await self.ledger.infos.create(upload, durable=durable)
-        return upload
+        await self._enter(upload, durable=durable)
+        if upload.length == 0 and not upload.is_complete:
+            upload = await self._completed(upload)
+        return await self._completing(upload)
 
-    async def _start_with_upload(self, upload: Upload, creation: Creation, body: BodyFacts, source: Source) -> Upload:
-        wanted = Wanted(
-            room_of(body, 0, creation.length, self.policy.limits), creation.checksum, creation.has_checksum_trailer
-        )
-        entry = _Entry(self.ledger, is_new=True)
+    async def _enter(self, upload: Upload, *, durable: bool) -> None:
+        """Write a new record; where there is no room for it, nothing is left of the upload."""
+        try:
+            await self.ledger.create(upload, durable=durable)
+        except BaseException:
+            await self.ledger.store.delete(upload.id)
+            raise
+
+    async def _start_with_upload(self, upload: Upload, creation: Creation, room: Room, source: Source) -> Upload:
+        wanted = Wanted(room, creation.checksum, creation.has_checksum_trailer)
+        # Where uploads are counted, the place is taken before the first byte; else one record is enough.
+        is_counted = self.policy.quota is not None or upload.link is not None
+        if is_counted:
+            await self._enter(upload, durable=False)
+        entry = _Entry(self.ledger, is_new=not is_counted)
         async with self.ledger.held(upload.id) as hold:
             try:
                 after = await self._take(hold, upload, entry, source, wanted)
@@ -102,25 +126,54 @@ class UploadService:
                 if entry.is_new or not isinstance(error, tuple(CUT_SHORT.values())):
                     await self.ledger.remove(upload.id)
                 raise
-        await self._finals.join_those_of(after)
-        return after
+        return await self._completing(after)
 
     # chunk
 
-    async def append(self, id: str, append: Append, source: Source) -> Upload:
+    async def append(self, id: str, append: Append, source: Source, caller: Caller) -> Upload:
         """Add bytes at the end of an upload; gives its record with the new offset.
 
         The present writer, if there is one, is asked to let go, but only once it is clear that this request fits.
         """
-        judge_early(append, await self.ledger.load(id), self.policy.limits, self.clock())
+        upload = await self.ledger.load(id)
+        judge_write(caller, upload)
+        limits = await self.ledger.limits_of(upload)
+        judge_early(append, upload, limits, self.clock())
         async with self.ledger.held(id) as hold:
             upload = await self.ledger.settled(await self.ledger.load(id))
-            room = judge_append(append, upload, self.policy.limits, self.clock())
+            room = judge_append(append, upload, limits, self.clock())
             if upload.is_complete:
                 return upload
-            wanted = Wanted(room, append.checksum, append.has_checksum_trailer)
-            upload = await self._take(hold, upload, _Entry(self.ledger), source, wanted)
-        await self._finals.join_those_of(upload)
+            upload = await self._take(hold, upload, _Entry(self.ledger), source, _wanted(append, room))
+        return await self._completing(upload)
+
+    async def append_chunk(self, id: str, chunk: Numbered, append: Append, source: Source, caller: Caller) -> Upload:
+        """Add the next numbered chunk, whole or not at all; the last one again changes nothing.
+
+        Args:
+            append: its offset is not looked at, that of `chunk` is, where it is told.
+        Raises:
+            ChunkOutOfOrder, OffsetMoved, OffsetMismatch: status 409.
+        """
+        judge_write(caller, await self.ledger.load(id))
+        async with self.ledger.held(id) as hold:
+            upload = await self.ledger.settled(await self.ledger.load(id))
+            check_usable(upload, self.clock())
+            if judge_chunk(chunk, upload) is Placement.COMPARE:
+                return await self._compare(upload, chunk, source)
+            index = next_index(upload) if chunk.index is None else chunk.index
+            append = replace(append, offset=upload.offset, is_atomic=True, chunk=index)
+            room = judge_append(append, upload, await self.ledger.limits_of(upload), self.clock())
+            if upload.is_complete:
+                return upload
+            upload = await self._take(hold, upload, _Entry(self.ledger), source, _wanted(append, room))
+        return await self._completing(upload)
+
+    async def _compare(self, upload: Upload, chunk: Numbered, source: Source) -> Upload:
+        """The upload as it is, if the body has the bytes of its last chunk."""
+        last = upload.last_chunk
+        if last is None or not await self.ledger.has_bytes(upload.id, last.start, last.end, source):
+            raise ChunkOutOfOrder(chunk.index or 0, upload)
         return upload
 
     async def _take(self, hold: Hold, upload: Upload, entry: _Entry, source: Source, wanted: Wanted) -> Upload:
@@ -148,6 +201,9 @@ class UploadService:
         is_kept = outcome.refusal is None and (outcome.ending is Ending.WHOLE or not wanted.is_checked)
         length = wanted.room.length if is_kept and outcome.error is None else upload.length
         after = advanced(upload, writer.offset, length, self.policy.limits, self.clock())
+        if wanted.chunk is not None and is_kept and outcome.error is None:
+            after = replace(after, last_chunk=Chunk(wanted.chunk, upload.offset, after.offset))
+        await self.ledger.check_whole(after)
         durable = self.ledger.is_durable(after)
         if durable:
             await writer.sync()
@@ -165,16 +221,68 @@ class UploadService:
             )
         return after
 
+    # complete
+
+    async def complete(self, id: str, caller: Caller, checksum: Checksum | None = None) -> Upload:
+        """Say that every byte has come; gives the record, the same when said again.
+
+        Args:
+            checksum: what the whole must come to.
+        Raises:
+            UploadIncomplete: status 409, bytes are missing.
+            DigestMismatch: status 422; the upload has failed and cannot be downloaded.
+        """
+        judge_write(caller, await self.ledger.load(id))
+        async with self.ledger.held(id):
+            upload = await self.ledger.settled(await self.ledger.load(id))
+            check_usable(upload, self.clock())
+            if upload.length is None and upload.kind is not Kind.FINAL:
+                upload = replace(upload, length=upload.offset)
+            if upload.offset != upload.length:
+                raise UploadIncomplete(upload.offset, upload.length)
+            if checksum is not None and not await self.ledger.comes_to(upload, checksum):
+                await self.ledger.fail(upload)
+                raise DigestMismatch(f"the {checksum.algorithm} digest of the whole does not match; begin again")
+            if not upload.is_complete:
+                upload = await self.ledger.finish(upload, upload.offset)
+        return await self._completing(upload)
+
+    async def _completing(self, upload: Upload) -> Upload:
+        """What follows a completion: final uploads that waited are joined, what is overwritten goes."""
+        if upload.is_complete:
+            await self._finals.join_those_of(upload)
+            if upload.overwrites and upload.filename is not None:
+                await self._replace_others(upload, upload.filename)
+        return upload
+
+    async def _replace_others(self, upload: Upload, filename: str) -> None:
+        while True:
+            page = await self.ledger.infos.page(
+                owner=upload.owner, states=(State.COMPLETE,), filename=filename, limit=100
+            )
+            old = [one for one in page.uploads if one.id != upload.id and one.created_at <= upload.created_at]
+            old = [one for one in old if one.owner == upload.owner]
+            if not old:
+                return
+            for one in old:
+                async with self.ledger.held(one.id):
+                    await self.ledger.remove(one.id)
+
     # status
 
-    async def status(self, id: str) -> Upload:
+    async def status(self, id: str, caller: Caller) -> Upload:
         """The record as it stands at this moment. Waits for no writer; asks one whose sender rests to let go."""
+        upload = await self._status(id)
+        judge_look(caller, upload)
+        return upload
+
+    async def _status(self, id: str) -> Upload:
         upload = await self.ledger.load(id)
         receiving = self._active.get(id)
         if receiving is not None:
             receiving.nudge()
             return await self._completed(upload) if receiving.offset == upload.length else at(upload, receiving.offset)
-        check_alive(upload, self.clock())
+        check_usable(upload, self.clock())
         if upload.is_complete:
             return upload
         if upload.kind is Kind.FINAL:
@@ -192,17 +300,20 @@ class UploadService:
         async with self.ledger.held(upload.id):
             return await self.ledger.settled(await self.ledger.load(upload.id))
 
-    async def download(self, id: str) -> Upload:
+    async def download(self, id: str, caller: Caller) -> Upload:
         """The record of an upload whose bytes may be read."""
         upload = await self.ledger.load(id)
+        judge_read(caller, upload)
         judge_download(upload, self.clock())
         return upload
 
     # cleanup
 
-    async def terminate(self, id: str) -> int:
+    async def terminate(self, id: str, caller: Caller) -> int:
         """Remove an upload, complete or not, and stop whoever is writing it; gives the bytes freed."""
-        check_alive(await self.ledger.load(id), self.clock())
+        upload = await self.ledger.load(id)
+        judge_write(caller, upload)
+        check_alive(upload, self.clock())
         async with self.ledger.held(id):
             await self.ledger.load(id)
             return await self.ledger.remove(id)
@@ -230,7 +341,7 @@ class UploadService:
                 return False
             async with self.ledger.held(upload.id, take_over=False):
                 after = await self.ledger.settled(await self.ledger.load(upload.id))
-            await self._finals.join_those_of(after)
+            await self._completing(after)
         except Refusal as refusal:
             log.debug("%s is left as it is: %s", upload.id, refusal)
             return False
@@ -259,12 +370,16 @@ class _Entry:
     """The record of one upload, made with the first write of a new one."""
 
     def __init__(self, ledger: Ledger, *, is_new: bool = False) -> None:
-        self._infos = ledger.infos
+        self._ledger = ledger
         self.is_new = is_new
 
     async def write(self, upload: Upload, *, durable: bool) -> None:
         if self.is_new:
-            await self._infos.create(upload, durable=durable)
+            await self._ledger.create(upload, durable=durable)
             self.is_new = False
         else:
-            await self._infos.save(upload, durable=durable)
+            await self._ledger.infos.save(upload, durable=durable)
+
+
+def _wanted(append: Append, room: Room) -> Wanted:
+    return Wanted(room, append.checksum, append.has_checksum_trailer, append.is_atomic, append.chunk)

@@ -10,6 +10,7 @@ from tusserver.protocol.refusals import Refusal
 from tusserver.protocol.requests import BodyFacts
 from tusserver.service import Ending
 from tusserver.web.inside import left_over, trailer
+from tusserver.web.json_body import request_goes_on
 
 
 class EncodedBody(Refusal):
@@ -55,12 +56,8 @@ class RequestBody:
 
     async def accept(self) -> None:
         """Answer `Expect: 100-continue`. RFC 9110, 10.1.1."""
-        request = self._request
         self._last = asyncio.get_running_loop().time()
-        if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= (1, 1):
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            # What aiohttp counts is the answer, which has not begun.
-            request.writer.output_size = 0
+        await request_goes_on(self._request)
 
     @property
     def ending(self) -> Ending | None:

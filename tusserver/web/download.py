@@ -21,6 +21,7 @@ from tusserver.protocol.downloads import (
 from tusserver.protocol.errors import NotFound
 from tusserver.protocol.refusals import TUS_VERSION
 from tusserver.protocol.uploads import Upload
+from tusserver.web.auth import caller_of
 from tusserver.web.site import Site, site_of
 
 
@@ -29,8 +30,13 @@ async def download(request: web.Request) -> web.StreamResponse:
 
     A complete upload never changes, so its id is its entity tag.
     """
+    return await send(request, request.match_info["id"])
+
+
+async def send(request: web.Request, id: str, *, inline: bool = True) -> web.StreamResponse:
+    """The bytes of an upload, or those the request's Range asks for; without `inline` always as a file."""
     site = site_of(request)
-    found = await site.service.download(request.match_info["id"])
+    found = await site.service.download(id, await caller_of(request))
     modified_at = found.completed_at or found.updated_at
     whole = Representation(found.offset, f'"{found.id}"', modified_at)
     answer = judge_get(request.headers, whole)
@@ -39,15 +45,15 @@ async def download(request: web.Request) -> web.StreamResponse:
         return web.Response(status=304, headers=headers)
     if answer.status == 206:
         headers["Content-Range"] = f"bytes {answer.start}-{answer.end - 1}/{whole.length}"
-    return await _send(request, site, found, answer, headers | _describe(found))
+    return await _send(request, site, found, answer, headers | _describe(found, inline=inline))
 
 
-def _describe(found: Upload) -> dict[str, str]:
+def _describe(found: Upload, *, inline: bool) -> dict[str, str]:
     content_type = content_type_of(found.content_type, found.filename)
     return {
         "Accept-Ranges": "bytes",
         "Content-Type": content_type,
-        "Content-Disposition": content_disposition(found.filename, found.id, inline=is_inline(content_type)),
+        "Content-Disposition": content_disposition(found.filename, found.id, inline=inline and is_inline(content_type)),
         "Tus-Resumable": TUS_VERSION,
         **security_headers(),
     }

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from aiohttp import web
 
+from tusserver.protocol.access import Caller
 from tusserver.protocol.fields import parse_number
 from tusserver.protocol.refusals import Refusal
 from tusserver.protocol.uploads import State, Upload
+from tusserver.web.auth import caller_of
+from tusserver.web.json_body import moment
 from tusserver.web.site import Site, site_of
 
 MOST = 200
 STATUS = {State.PENDING: "pending", State.RECEIVING: "partial", State.COMPLETE: "complete", State.FAILED: "failed"}
 STATES = {word: state for state, word in STATUS.items()}
-
-
-class ListingClosed(Refusal):
-    """Listing needs to know who asks, or that everybody may."""
-
-    status, code, title = 403, "listing-closed", "Uploads are not listed to everybody"
 
 
 class BadQuery(Refusal):
@@ -29,10 +24,10 @@ class BadQuery(Refusal):
 
 
 async def list_uploads(request: web.Request) -> web.StreamResponse:
-    """One page of the listing. `limit`, `cursor`, `state` and `filename` in the query."""
+    """`GET /status`: one page of the caller's uploads; `limit`, `cursor`, `state` and `filename` in the query."""
+    caller = await caller_of(request)
+    owner = caller.require()
     site = site_of(request)
-    if not site.is_open:
-        raise ListingClosed("this server listens on more than a loopback address, where uploads are not listed")
     query = request.query
     states = [word for word in query.get("state", "").split(",") if word]
     unknown = [word for word in states if word not in STATES]
@@ -41,6 +36,7 @@ async def list_uploads(request: web.Request) -> web.StreamResponse:
     limit = parse_number("limit", query.get("limit", "50"))
     try:
         page = await site.backends.infos.page(
+            owner=None if caller.is_open else owner,
             states=[STATES[word] for word in states],
             filename=query.get("filename"),
             limit=max(1, min(limit, MOST)),
@@ -48,18 +44,18 @@ async def list_uploads(request: web.Request) -> web.StreamResponse:
         )
     except ValueError:
         raise BadQuery("cursor is none that this server gave") from None
-    uploads = [describe(site, await _now(site, upload)) for upload in page.uploads]
+    uploads = [describe(site, await _now(site, upload, caller)) for upload in page.uploads]
     return web.json_response(
         {"uploads": uploads, "next_cursor": page.next_cursor}, headers={"Cache-Control": "no-store"}
     )
 
 
-async def _now(site: Site, upload: Upload) -> Upload:
+async def _now(site: Site, upload: Upload, caller: Caller) -> Upload:
     """The record of an unfinished upload as it stands at this moment."""
     if upload.is_complete:
         return upload
     try:
-        return await site.service.status(upload.id)
+        return await site.service.status(upload.id, caller)
     except Refusal:
         return upload
 
@@ -77,12 +73,8 @@ def describe(site: Site, upload: Upload) -> dict[str, object]:
         "size": upload.length,
         "percent": percent,
         "content_type": upload.content_type,
-        "created_at": _moment(upload.created_at),
-        "updated_at": _moment(upload.updated_at),
-        "expires_at": _moment(upload.expires_at),
+        "created_at": moment(upload.created_at),
+        "updated_at": moment(upload.updated_at),
+        "expires_at": moment(upload.expires_at),
         "upload_url": site.address(upload.id),
     }
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -10,7 +10,9 @@ from aiohttp import web
 from tusserver.protocol.ids import is_id, parse_part
 from tusserver.protocol.refusals import TUS_VERSION, ExtensionOff, UploadNotFound
 from tusserver.protocol.requests import OCTET_STREAM, Creation, check_version, parse_method
+from tusserver.protocol.rules import Grant
 from tusserver.protocol.uploads import Kind, Upload
+from tusserver.web.auth import caller_of
 from tusserver.web.body import RequestBody, body_facts
 from tusserver.web.cors import preflight
 from tusserver.web.download import download
@@ -65,10 +67,15 @@ async def create(request: web.Request) -> web.StreamResponse:
     Source: tus 1.0.0, extensions Creation, Creation With Upload, Concatenation.
     """
     check_version(request.headers)
+    return await create_by(request, Grant(owner=(await caller_of(request)).require()))
+
+
+async def create_by(request: web.Request, grant: Grant) -> web.StreamResponse:
+    """A new upload for whoever has `grant`."""
     site = site_of(request)
     creation = site.service.offer.read_creation(request.headers, body_facts(request))
     _check_trailer(request, creation.has_checksum_trailer)
-    made = await site.service.start(_with_part_ids(site, request, creation), RequestBody(request))
+    made = await site.service.start(_with_part_ids(site, request, creation), RequestBody(request), grant)
     headers = _told(site, made) | {"Location": site.address(made.id)}
     if creation.body is not None:
         headers["Upload-Offset"] = str(made.offset)
@@ -93,7 +100,7 @@ async def head(request: web.Request) -> web.StreamResponse:
     Source: tus 1.0.0, HEAD.
     """
     site = site_of(request)
-    found = await site.service.status(request.match_info["id"])
+    found = await site.service.status(request.match_info["id"], await caller_of(request))
     told = {"Tus-Resumable": TUS_VERSION, "Cache-Control": "no-store"}
     told |= site.service.offer.tell_head(found, site.clock())
     if found.length is not None:
@@ -111,7 +118,7 @@ async def patch(request: web.Request) -> web.StreamResponse:
     site = site_of(request)
     append = site.service.offer.read_append(request.headers, body_facts(request))
     _check_trailer(request, append.has_checksum_trailer)
-    found = await site.service.append(request.match_info["id"], append, RequestBody(request))
+    found = await site.service.append(request.match_info["id"], append, RequestBody(request), await caller_of(request))
     return web.Response(status=204, headers=_told(site, found) | {"Upload-Offset": str(found.offset)})
 
 
@@ -120,7 +127,7 @@ async def delete(request: web.Request) -> web.StreamResponse:
 
     Source: tus 1.0.0, extension Termination.
     """
-    await site_of(request).service.terminate(request.match_info["id"])
+    await site_of(request).service.terminate(request.match_info["id"], await caller_of(request))
     return web.Response(status=204, headers={"Tus-Resumable": TUS_VERSION})
 
 

@@ -1,0 +1,68 @@
+"""JSON of requests and answers."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from tusserver.protocol.refusals import Refusal
+
+# Enough for every document but base64 chunks, which say their own limit.
+MOST = 1 << 20
+
+
+class BadJson(Refusal):
+    """The body is no JSON object."""
+
+    status, code, title = 422, "bad-json", "The body is not the JSON that is expected"
+
+
+class BodyTooLarge(Refusal):
+    """The JSON document is too large to be held in memory."""
+
+    status, code, title = 413, "body-too-large", "The JSON document is too large"
+
+
+async def read_json(request: web.Request, most: int = MOST, hint: str = "") -> dict[str, Any]:
+    """The JSON object in the body; an absent body is an empty one.
+
+    Args:
+        most: bytes that are taken.
+        hint: what to do instead of sending more.
+    Raises:
+        BadJson: status 422.
+        BodyTooLarge: status 413, as soon as it is known.
+    """
+    if (request.content_length or 0) > most:
+        raise BodyTooLarge(f"at most {most} bytes are taken{hint}")
+    await request_goes_on(request)
+    raw = bytearray()
+    async for data in request.content.iter_any():
+        raw += data
+        if len(raw) > most:
+            raise BodyTooLarge(f"at most {most} bytes are taken{hint}")
+    if not raw:
+        return {}
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise BadJson("it does not parse") from None
+    if not isinstance(value, dict):
+        raise BadJson("it must be an object")
+    return value
+
+
+async def request_goes_on(request: web.Request) -> None:
+    """Answer `Expect: 100-continue`, which the routes of this server do only when they want the body."""
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= (1, 1):
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # What aiohttp counts is the answer, which has not begun.
+        request.writer.output_size = 0
+
+
+def moment(value: datetime | None) -> str | None:
+    """A time for JSON, for example ``"2026-11-21T12:00:00.000Z"``."""
+    return None if value is None else value.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -83,6 +83,16 @@ def test_a_body_past_the_ceiling_is_refused_with_the_ceiling() -> None:
     assert refused.value.facts == {"max_size": 100}
 
 
+@pytest.mark.parametrize("size", [0, None])
+def test_there_is_no_room_where_the_ceiling_was_lowered_below_what_is_stored(size: int | None) -> None:
+    assert room_of(body(size), 140, None, SMALL) == Room(0, None, 100)
+
+
+def test_a_byte_more_than_a_lowered_ceiling_is_refused_as_too_large() -> None:
+    with pytest.raises(TooLarge, match="141 bytes are more than the 100 this server takes"):
+        room_of(body(1), 140, None, SMALL)
+
+
 def test_a_chunked_body_is_refused_in_the_same_words_once_it_goes_too_far() -> None:
     assert isinstance(Room(6, 10, 100).refusal(4), PastLength)
     too_large = Room(60, None, 100).refusal(40)
@@ -183,9 +193,9 @@ SIZES = st.integers(0, 12) | st.sampled_from([2**63 - 1, 2**63, 2**64])
 
 @st.composite
 def uploads(draw: st.DrawFn) -> Upload:
-    """An upload in any state it can be in, under `Limits(max_size=10)`."""
+    """An upload in any state it can be in; one without length may have been there before `Limits(max_size=10)`."""
     length = draw(st.none() | st.integers(0, 10))
-    offset = draw(st.integers(0, 10 if length is None else length))
+    offset = draw(st.integers(0, 13 if length is None else length))
     state = State.RECEIVING if offset else State.PENDING
     if offset == length:
         state = draw(st.sampled_from([state, State.COMPLETE]))
@@ -209,7 +219,9 @@ def test_no_append_takes_an_upload_past_its_length_or_the_ceiling(
     assert size is None or size <= room.size
     arrived = min(room.size, sent if size is None else size)
     after = advanced(upload, upload.offset + arrived, room.length, limits, NOW)
-    assert upload.offset <= after.offset <= (10 if after.length is None else after.length) <= 10
+    assert upload.offset <= after.offset <= max(upload.offset, 10 if after.length is None else after.length)
+    assert upload.length is not None or after.length is None or after.length <= 10
+    assert 0 <= room.size <= 10
     assert after.is_complete == (after.offset == after.length)
     assert upload.length in (None, after.length)
 
@@ -224,7 +236,7 @@ def test_what_is_refused_early_is_refused_wherever_the_writer_stops(
     try:
         judge_early(asked, upload, limits, NOW)
     except Refusal:
-        further = min(upload.offset + more, 10 if upload.length is None else upload.length)
+        further = upload.offset + more if upload.length is None else min(upload.offset + more, upload.length)
         later = advanced(upload, further, upload.length, limits, NOW)
         with pytest.raises(Refusal):
             judge_append(asked, replace(later, expires_at=upload.expires_at), limits, NOW)

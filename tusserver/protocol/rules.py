@@ -92,7 +92,8 @@ def room_of(body: BodyFacts, offset: int, length: int | None, limits: Limits) ->
         PastLength, TooLarge: status 413, its declared length is more than that.
     """
     end = limits.ceiling if length is None else length
-    room = Room(end - offset, length, limits.ceiling)
+    # The operator may have lowered the ceiling below what is stored.
+    room = Room(max(0, end - offset), length, limits.ceiling)
     if body.length is not None and body.length > room.size:
         raise room.refusal(offset)
     return room

@@ -182,6 +182,12 @@ def test_the_largest_size_holds_for_what_is_still_to_come() -> None:
         judge_final([part(101, 0), part(None, 0)], SMALL, NOW, may_be_unfinished=True)
 
 
+def test_the_largest_size_holds_for_the_bytes_of_parts_whose_length_is_not_known() -> None:
+    assert judge_final([part(None, 60), part(None, 40)], SMALL, NOW, may_be_unfinished=True) is None
+    with pytest.raises(TooLarge, match="101 bytes are more than the 100 this server takes"):
+        judge_final([part(None, 60), part(None, 41)], SMALL, NOW, may_be_unfinished=True)
+
+
 # reading and time
 
 

@@ -188,9 +188,10 @@ def judge_final(parts: Sequence[Upload], limits: Limits, now: datetime, *, may_b
             raise BadParts(f"{part.id} is a {part.kind} upload, not a partial one", upload_id=part.id)
         if not part.is_complete and not may_be_unfinished:
             raise BadParts(f"{part.id} is not complete", upload_id=part.id, offset=part.offset)
-    known = sum(part.length or 0 for part in parts)
-    check_size(known, limits)
-    return None if any(part.length is None for part in parts) else known
+    # It will have at least what a part of unknown length has already.
+    least = sum(part.offset if part.length is None else part.length for part in parts)
+    check_size(least, limits)
+    return None if any(part.length is None for part in parts) else least
 
 
 def judge_download(upload: Upload, now: datetime) -> None:

@@ -91,6 +91,7 @@ def test_an_extension_that_is_off_is_required_in_vain() -> None:
         (("Upload-Checksum", SHA1), "checksum"),
         (("Upload-Defer-Length", "1"), "creation-defer-length"),
         (("Upload-Concat", "partial"), "concatenation"),
+        (("Trailer", "X, upload-checksum"), "checksum-trailer"),
     ],
 )
 def test_a_header_of_an_extension_that_is_off_is_refused_rather_than_left_out(
@@ -99,6 +100,10 @@ def test_a_header_of_an_extension_that_is_off_is_refused_rather_than_left_out(
     for read in (creation, append):
         with pytest.raises(ExtensionOff, match=f"extension {extension} is not offered"):
             read(LENGTH, header, without=(extension,))
+
+
+def test_a_trailer_that_announces_no_digest_asks_for_no_extension() -> None:
+    assert not append(("Trailer", "X"), body=CHUNKED, without=("checksum-trailer",)).has_checksum_trailer
 
 
 HEADERS = st.lists(

@@ -147,7 +147,7 @@ async def test_a_transaction_elsewhere_delays_writes_but_no_reads(infos: SqliteI
         other.execute("BEGIN IMMEDIATE")
         other.execute("UPDATE uploads SET offset = 5")
         waiting = asyncio.create_task(infos.save(replace(upload, offset=3)))
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
         assert await infos.load(upload.id) == upload
         assert (await infos.page()).uploads == (upload,)
         assert not waiting.done()
@@ -254,7 +254,7 @@ async def test_close_waits_for_writes_that_wait_for_a_transaction_elsewhere(path
 
 async def test_closing_in_the_turn_of_a_write_still_commits_it(infos: SqliteInfos, path: Path) -> None:
     upload = an_upload()
-    writer = Writer(sqlite3.connect(path, isolation_level=None, check_same_thread=False), "infos.db")
+    writer = Writer(sqlite3.connect(path, isolation_level=None, check_same_thread=False), "infos.db", 1.0)
     writing = asyncio.create_task(
         writer.write(queries.CREATE, to_row(upload), missed=Conflict("there"), durable=False)
     )

@@ -8,7 +8,7 @@ import pytest
 
 from tests.clients.page import ServerPage, create, state_of
 from tests.clients.relay import Relay
-from tests.clients.wire import ask, is_gone
+from tests.clients.wire import MB, TUS, ask, is_gone
 from tests.running import RunningServer, wait_until
 
 pytestmark = pytest.mark.engines

@@ -52,7 +52,7 @@ assets: $(VENV)/.runtime ## the page's libraries, pinned by static/package-lock.
 
 docs: $(VENV)/.runtime ## write docs/settings.md and docs/requirements.md anew
 	$(PY) -m tusserver settings --markdown > docs/.made && mv docs/.made docs/settings.md
-	$(PY) -m tusserver.check --markdown > docs/.made && mv docs/.made docs/requirements.md
+	$(PY) -m tusserver.check --table > docs/.made && mv docs/.made docs/requirements.md
 
 build: $(VENV)/.dev ## sdist and wheel in dist/, with the page inside
 	$(PY) -m build

@@ -23,6 +23,10 @@ class Extension:
     requires: ClassVar[tuple[str, ...]] = ()
     owns: ClassVar[tuple[str, ...]] = ()
 
+    def is_asked_by(self, headers: Headers) -> bool:
+        """The request bears something that means nothing without this extension."""
+        return any(headers.getall(name, []) for name in self.owns)
+
     def announce(self) -> dict[str, str]:
         """Headers of the answer to OPTIONS."""
         return {}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from tusserver.extensions.base import Extension
-from tusserver.protocol.fields import Headers, number, single
+from tusserver.protocol.fields import Headers, single
 from tusserver.protocol.refusals import MalformedHeader
 from tusserver.protocol.requests import Creation
 from tusserver.protocol.uploads import Kind, Upload
@@ -20,6 +20,7 @@ class Concatenation(Extension):
     """Source: tus 1.0.0, extension Concatenation."""
 
     name = "concatenation"
+    requires = ("creation",)
     owns = (NAME,)
 
     def read_creation(self, headers: Headers, creation: Creation) -> Creation:
@@ -39,7 +40,7 @@ class Concatenation(Extension):
             raise MalformedHeader(NAME, "must be 'partial', or 'final;' and the addresses of the parts")
         if len(parts) > MAX_PARTS:
             raise MalformedHeader(NAME, f"names {len(parts)} parts, at most {MAX_PARTS} are taken")
-        _check_alone(headers, creation)
+        _check_alone(creation)
         return replace(creation, kind=Kind.FINAL, parts=parts, concat=value)
 
     def tell_head(self, upload: Upload, now: datetime) -> dict[str, str]:
@@ -49,9 +50,9 @@ class Concatenation(Extension):
         return {} if upload.concat is None else {NAME: upload.concat}
 
 
-def _check_alone(headers: Headers, creation: Creation) -> None:
+def _check_alone(creation: Creation) -> None:
     """A final upload has the length and the bytes of its parts, so none of its own may be told."""
-    if number(headers, "Upload-Length") is not None or creation.is_deferred:
+    if creation.length is not None or creation.is_deferred:
         raise MalformedHeader(NAME, "a final upload takes its length from its parts, none may be sent")
     if creation.body is not None:
         raise MalformedHeader(NAME, "a final upload takes its bytes from its parts, no body may be sent")

@@ -111,7 +111,7 @@ class Offer:
 
     def _refuse_what_is_off(self, headers: Headers) -> None:
         for extension in self.off:
-            if any(headers.getall(name, []) for name in extension.owns):
+            if extension.is_asked_by(headers):
                 raise ExtensionOff(extension.name)
 
 

@@ -64,18 +64,20 @@ async def test_a_database_that_filled_its_disk_keeps_what_it_told_and_goes_on_wh
     await infos.close()
 
 
-async def test_a_server_can_open_its_database_on_a_full_disk(disk: Path) -> None:
+async def test_a_server_can_open_its_database_on_a_full_disk_and_delete(disk: Path) -> None:
     infos = SqliteInfos(disk / "infos.db")
     await infos.open()
-    uploads = await add(infos, *(an_upload() for _ in range(3)))
+    uploads = await add(infos, *(an_upload() for _ in range(40)))
     await infos.close()
     with (disk / "infos.db-shm").open("wb") as index, (disk / "infos.db-wal").open("wb") as log:
-        # What a process that was killed leaves behind.
+        # What a process that was killed leaves behind: a log with room for some twenty pages.
         index.write(bytes(32768))
-        log.write(bytes(8 * 4120))
+        log.write(bytes(20 * 4120))
         log.flush()
         fill(disk / "filler")
     await infos.open()
     assert await infos.load(uploads[0].id) == uploads[0]
-    await infos.delete(uploads[0].id)
+    for upload in uploads:
+        await infos.delete(upload.id)
+    assert await infos.known(ids(uploads)) == set()
     await infos.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
+import sqlite3
 import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
@@ -18,6 +20,7 @@ from tests.databases import by_hand, commits
 from tusserver.infos.base import Infos
 from tusserver.infos.sqlite import SqliteInfos, queries
 from tusserver.infos.sqlite.rows import to_row
+from tusserver.infos.sqlite.writer import Writer
 from tusserver.protocol.errors import Conflict, NotFound, OutOfSpace, Unavailable
 from tusserver.protocol.uploads import Kind, State
 
@@ -54,20 +57,21 @@ async def test_two_hundred_creates_at_once_are_one_transaction(infos: SqliteInfo
     assert commits(path) - before == 1
 
 
-async def test_what_arrives_during_a_transaction_waits_for_the_next(infos: SqliteInfos, path: Path) -> None:
-    (first,) = await add(infos, an_upload(length=9))
+async def test_what_arrives_during_a_transaction_waits_for_the_next(path: Path) -> None:
+    infos = SqliteInfos(path)
+    await infos.open()
     with by_hand(path) as other:
         other.execute("BEGIN IMMEDIATE")
-        held = asyncio.create_task(infos.save(replace(first, offset=1)))
-        await asyncio.sleep(0.05)
-        others = [asyncio.create_task(infos.create(an_upload())) for _ in range(50)]
-        await asyncio.sleep(0)
-        more = [asyncio.create_task(infos.create(an_upload())) for _ in range(50)]
-        await asyncio.sleep(0)
+        acts = [asyncio.create_task(infos.create(an_upload()))]
+        await asyncio.sleep(0.1)  # the thread has taken it, and waits
+        for _ in range(3):
+            acts += [asyncio.create_task(infos.create(an_upload())) for _ in range(50)]
+            await asyncio.sleep(0)
         before = commits(path)
         other.execute("ROLLBACK")
-    await asyncio.gather(held, *others, *more)
+    await asyncio.gather(*acts)
     assert commits(path) - before == 2
+    await infos.close()
 
 
 async def test_a_transaction_with_a_durable_write_in_it_is_on_disk_before_it_is_answered(infos: SqliteInfos) -> None:
@@ -143,7 +147,7 @@ async def test_a_transaction_elsewhere_delays_writes_but_no_reads(infos: SqliteI
         other.execute("BEGIN IMMEDIATE")
         other.execute("UPDATE uploads SET offset = 5")
         waiting = asyncio.create_task(infos.save(replace(upload, offset=3)))
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
         assert await infos.load(upload.id) == upload
         assert (await infos.page()).uploads == (upload,)
         assert not waiting.done()
@@ -158,7 +162,9 @@ async def test_a_transaction_elsewhere_that_does_not_end_makes_writes_unavailabl
     (upload,) = await add(infos, an_upload(length=9))
     with by_hand(path) as other:
         other.execute("BEGIN IMMEDIATE")
-        answers = await asyncio.gather(*(infos.save(upload) for _ in range(5)), return_exceptions=True)
+        began = time.monotonic()
+        answers = await asyncio.gather(*(infos.save(upload) for _ in range(20)), return_exceptions=True)
+        assert time.monotonic() - began < 10 * 0.2  # they waited together
         assert {str(answer) for answer in answers} == {"the database infos.db is held by another process"}
         assert all(isinstance(answer, Unavailable) and answer.__cause__ is not None for answer in answers)
         other.execute("ROLLBACK")
@@ -244,6 +250,24 @@ async def test_close_waits_for_writes_that_wait_for_a_transaction_elsewhere(path
     await asyncio.gather(*acts)
     with by_hand(path) as other:
         assert other.execute("SELECT count(*) FROM uploads").fetchone() == (2,)
+
+
+async def test_closing_in_the_turn_of_a_write_still_commits_it(infos: SqliteInfos, path: Path) -> None:
+    upload = an_upload()
+    writer = Writer(sqlite3.connect(path, isolation_level=None, check_same_thread=False), "infos.db", 1.0)
+    writing = asyncio.create_task(
+        writer.write(queries.CREATE, to_row(upload), missed=Conflict("there"), durable=False)
+    )
+    await asyncio.sleep(0)
+    await writer.close()
+    await writing
+    assert await infos.load(upload.id) == upload
+
+
+async def test_the_connections_that_read_cannot_write(infos: SqliteInfos) -> None:
+    for reader in (infos._open.connections.at_once, infos._open.connections.aside):
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reader.execute("DELETE FROM uploads")
 
 
 async def test_after_close_everything_is_unavailable(path: Path) -> None:

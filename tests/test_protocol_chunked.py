@@ -74,7 +74,7 @@ def test_data_that_looks_like_the_end_is_data() -> None:
     assert rest == b""
 
 
-@pytest.mark.parametrize("size", [b"A", b"a", b"000a", b"a;name=value", b'a;name="0"', b"a ; name"])
+@pytest.mark.parametrize("size", [b"A", b"a", b"000a", b"0" * 40 + b"a", b"a;name=value", b'a;name="0"', b"a ; name"])
 def test_a_size_is_hexadecimal_in_any_case_and_may_bear_extensions(size: bytes) -> None:
     scanner, rest = scan(size + b"\r\n0123456789\r\n0;last\r\n\r\nnext")
     assert scanner.is_done

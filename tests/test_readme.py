@@ -190,6 +190,12 @@ def test_every_command_for_make_in_the_readme_is_a_target() -> None:
     assert {"run", "test", "test-all", "build"} <= named <= targets
 
 
+def test_the_command_that_measures_a_server_finds_this_one_good(own_server: RunningServer) -> None:
+    (command,) = re.findall(r"`python (-m tusserver\.check URL)`", README)
+    said = run([sys.executable, *command.replace("URL", own_server.endpoint).split()], ROOT)
+    assert re.search(r"^MUST +\d+ holds", said, re.MULTILINE)
+
+
 @pytest.mark.parametrize("chosen", re.findall(r"`\.venv/bin/python -m pytest (.+?)`", README))
 def test_a_command_that_shows_a_promise_finds_tests(chosen: str) -> None:
     run([sys.executable, "-m", "pytest", "--collect-only", "-q", *chosen.split()], ROOT)

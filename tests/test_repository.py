@@ -88,6 +88,14 @@ def test_make_says_what_is_wrong_with_python_and_leaves_nothing_behind(tmp_path:
     assert not (tmp_path / "venv").exists()
 
 
+def test_make_docs_writes_the_docs_as_they_are() -> None:
+    written = re.findall(r"^\S+ (-m .+?) > \S+ && mv \S+ (docs/\S+)$", make("-n", "docs").stdout, re.MULTILINE)
+    assert {target for _, target in written} == {"docs/settings.md", "docs/requirements.md"}
+    for command, target in written:
+        done = subprocess.run([sys.executable, *command.split()], cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert done.stdout == (ROOT / target).read_text()
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -132,7 +132,7 @@ async def test_a_result_that_came_as_the_call_was_cancelled_is_undone(workers: W
     for turns in range(12):
         call = asyncio.create_task(workers.run(lambda: 1, undone.append))
         await asyncio.sleep(0)
-        time.sleep(0.002)  # noqa: ASYNC251  the job ends, and the loop does not know yet
+        time.sleep(0.002)
         for _ in range(turns % 4):
             await asyncio.sleep(0)
         if call.done():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.clients.node import NodeProcess
-from tests.running import wait_until
+from tests.clients.wire import TUS, ask
+from tests.running import RunningServer, wait_until
 
 SESSION_TIMEOUT = 400.0
 COMPLETE = ".uppy-StatusBar.is-complete"
@@ -83,3 +85,18 @@ def server_page() -> Iterator[ServerPage]:
         yield ServerPage(process)
     finally:
         process.close()
+
+
+def create(server: RunningServer, name: str, body: bytes = b"") -> str:
+    """Put a finished upload on the server from elsewhere; gives its URL."""
+    words = base64.b64encode(name.encode()).decode()
+    fields = {**TUS, "Upload-Length": str(len(body)), "Upload-Metadata": f"filename {words}"}
+    answer = ask("POST", server.endpoint, {**fields, "Content-Type": "application/offset+octet-stream"}, body)
+    assert answer.status == 201, answer
+    return server.url + answer.headers["Location"]
+
+
+def state_of(page: ServerPage, name: str) -> str:
+    """What the list says of an upload, without the percentage."""
+    found = [row["state"] for row in page.rows() if row["name"] == name]
+    return found[0].split(" ")[0] if found else ""

@@ -2,52 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.clients.page import PAUSE_ALL, RESUME_ALL, ServerPage, server_page
+from tests.clients.page import PAUSE_ALL, RESUME_ALL, ServerPage, create, state_of
 from tests.clients.relay import Relay
-from tests.clients.wire import MB, TUS, ask, assert_stored, is_gone, make_file, metadata, offset
+from tests.clients.wire import MB, TUS, ask, assert_stored, make_file, metadata, offset
 from tests.running import RunningServer, running, wait_until
 
 pytestmark = pytest.mark.engines
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[ServerPage]:
-    with server_page() as opened:
-        yield opened
-
-
-@pytest.fixture
-def line(own_server: RunningServer) -> Iterator[Relay]:
-    """A line to a server of the test's own, on which a file of some megabytes takes seconds."""
-    with Relay(own_server.port, rate=4 * MB) as opened:
-        yield opened
-
-
-@pytest.fixture
-def big(tmp_path: Path) -> Path:
-    return make_file(tmp_path / "big.bin", 12 * MB)
-
-
-def create(server: RunningServer, name: str, body: bytes = b"") -> str:
-    """Put a finished upload on the server from elsewhere; gives its URL."""
-    words = base64.b64encode(name.encode()).decode()
-    fields = {**TUS, "Upload-Length": str(len(body)), "Upload-Metadata": f"filename {words}"}
-    answer = ask("POST", server.endpoint, {**fields, "Content-Type": "application/offset+octet-stream"}, body)
-    assert answer.status == 201, answer
-    return server.url + answer.headers["Location"]
-
-
-def state_of(page: ServerPage, name: str) -> str:
-    """What the list says of an upload, without the percentage."""
-    found = [row["state"] for row in page.rows() if row["name"] == name]
-    return found[0].split(" ")[0] if found else ""
 
 
 def assert_one_upload_went_on(page: ServerPage) -> None:
@@ -261,62 +226,6 @@ def test_a_server_that_dies_and_comes_back_is_told_and_costs_nothing(
             assert page.text("#connection") == "connected"
             assert_one_upload_went_on(page)
             assert_stored(urls[big.name], big)
-
-
-def test_deleting_asks_first_and_leaves_the_focus_in_the_list(page: ServerPage, own_server: RunningServer) -> None:
-    urls = {name: create(own_server, name, b"x") for name in ("one.txt", "two.txt")}
-    page.open(own_server.url)
-    page.do("focus", {"role": "button", "name": "Delete two.txt"})
-    page.do("press", "Enter")
-    assert page.do("focused") == "Keep"
-    page.do("press", "Escape")
-    assert page.do("focused") == "Delete two.txt"
-    assert page.requests("DELETE") == []
-    page.do("press", "Enter")
-    page.do("press", "Shift+Tab")
-    page.do("press", "Enter")
-    wait_until(lambda: [row["name"] for row in page.rows()] == ["one.txt"])
-    assert page.do("focused") == "Delete one.txt"
-    assert is_gone(urls["two.txt"])
-    assert not is_gone(urls["one.txt"])
-
-
-def test_a_running_upload_deleted_in_the_list_ends_everywhere(page: ServerPage, line: Relay, big: Path) -> None:
-    page.open(line.url)
-    page.add(big)
-    line.wait(3 * MB)
-    wait_until(lambda: state_of(page, big.name) == "uploading")
-    page.click(role="button", name=f"Cancel and delete {big.name}")
-    page.click(role="button", name="Delete")
-    page.wait(css="#empty")
-    page.wait(role="button", name="Choose files")
-    line.rate = None
-    assert is_gone(page.requests("PATCH")[0]["url"])
-    assert len(page.requests("POST")) == 1
-
-
-def test_older_uploads_are_shown_when_asked_for(page: ServerPage, own_server: RunningServer) -> None:
-    for number in range(25):
-        create(own_server, f"{number}.txt")
-    page.open(own_server.url)
-    assert [row["name"] for row in page.rows()] == [f"{number}.txt" for number in range(24, 4, -1)]
-    page.click(role="button", name="Show older uploads")
-    wait_until(lambda: len(page.rows()) == 25)
-    page.click(role="button", name="Refresh the list")
-    page.wait(css="#more", state="hidden")
-    assert [row["name"] for row in page.rows()] == [f"{number}.txt" for number in range(24, -1, -1)]
-
-
-def test_an_unfinished_upload_says_how_far_it_is_and_when_it_goes(page: ServerPage, own_server: RunningServer) -> None:
-    fields = {**TUS, "Upload-Length": "10", "Content-Type": "application/offset+octet-stream"}
-    assert ask("POST", own_server.endpoint, fields, b"four").status == 201
-    page.open(own_server.url)
-    [row] = page.rows()
-    assert (row["name"], row["state"], row["facts"]) == (
-        "Unnamed file",
-        "stopped 40 %",
-        "4 B of 10 B · expires in 7 days",
-    )
 
 
 def test_where_the_server_does_not_list_uploads_the_page_lists_its_own(

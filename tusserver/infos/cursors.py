@@ -33,10 +33,10 @@ def parse_cursor(cursor: str) -> tuple[int, str]:
     """
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-        created, space, id = text.partition(" ")
+        created, _, id = text.partition(" ")
         place = int(created), id
     except (binascii.Error, ValueError) as error:
         raise ValueError(f"{cursor!r} is not a cursor of this listing") from error
-    if not space or format_cursor(*place) != cursor or not -(2**63) <= place[0] < 2**63:
+    if format_cursor(*place) != cursor or not -(2**63) <= place[0] < 2**63:
         raise ValueError(f"{cursor!r} is not a cursor of this listing")
     return place

@@ -82,7 +82,7 @@ class TrailerScanner:
                 self._trailer += line + b"\r\n"
             return
         size = line.split(b";", 1)[0].strip()
-        if not size or len(size) > 16 or not HEX.issuperset(size):
+        if not size or len(size.lstrip(b"0")) > 16 or not HEX.issuperset(size):
             self._break()
         elif int(size, 16) == 0:
             self._at = _At.TRAILER

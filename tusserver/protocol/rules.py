@@ -129,7 +129,8 @@ def room_of(body: BodyFacts, offset: int, length: int | None, limits: Limits) ->
         PastLength, TooLarge: status 413, its declared length is more than that.
     """
     end = limits.ceiling if length is None else length
-    room = Room(end - offset, length, limits.ceiling)
+    # The operator may have lowered the ceiling below what is stored.
+    room = Room(max(0, end - offset), length, limits.ceiling)
     if body.length is not None and body.length > room.size:
         raise room.refusal(offset)
     return room
@@ -235,9 +236,10 @@ def judge_final(parts: Sequence[Upload], limits: Limits, now: datetime, *, may_b
             raise BadParts(f"{part.id} is a {part.kind} upload, not a partial one", upload_id=part.id)
         if not part.is_complete and not may_be_unfinished:
             raise BadParts(f"{part.id} is not complete", upload_id=part.id, offset=part.offset)
-    known = sum(part.length or 0 for part in parts)
-    check_size(known, limits)
-    return None if any(part.length is None for part in parts) else known
+    # It will have at least what a part of unknown length has already.
+    least = sum(part.offset if part.length is None else part.length for part in parts)
+    check_size(least, limits)
+    return None if any(part.length is None for part in parts) else least
 
 
 def judge_download(upload: Upload, now: datetime) -> None:

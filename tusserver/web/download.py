@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,7 +19,7 @@ from tusserver.protocol.downloads import (
     judge_get,
     security_headers,
 )
-from tusserver.protocol.errors import NotFound
+from tusserver.protocol.errors import NotFound, Unavailable
 from tusserver.protocol.refusals import TUS_VERSION
 from tusserver.protocol.uploads import Upload
 from tusserver.web.auth import caller_of
@@ -86,6 +87,8 @@ async def _open(path: Path) -> BinaryIO:
         return await asyncio.to_thread(path.open, "rb")
     except FileNotFoundError:
         raise NotFound(path.name) from None
+    except OSError as error:  # too many open files, for one
+        raise Unavailable(f"the disk answered {errno.errorcode.get(error.errno or 0)}") from error
 
 
 async def _send_file(request: web.Request, opened: BinaryIO, answer: Answer) -> None:

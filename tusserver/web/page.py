@@ -12,8 +12,8 @@ from tusserver.protocol.refusals import Refusal
 from tusserver.web.site import site_of
 
 FOLDER = Path(__file__).resolve().parent.parent / "static"
-# What lies in the folder beside these is for making the page, not for serving it.
-SERVED = re.compile(r"(vendor/)?[A-Za-z0-9_-][A-Za-z0-9_.-]*\.(css|js|svg|png|ico|txt)", re.ASCII)
+# What lies in the folder beside these is for making the page, not for serving it. Bounded as names of files are.
+SERVED = re.compile(r"(vendor/)?[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}\.(css|js|svg|png|ico|txt)", re.ASCII)
 POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'; media-src 'self' blob:; "
     "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

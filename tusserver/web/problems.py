@@ -83,7 +83,7 @@ def guarded(handler: Handler) -> Handler:
         except web.HTTPException as error:
             return _of_http_exception(error)
         except (ConnectionError, TimeoutError):
-            raise  # nobody is there to be answered
+            return _nobody(request)
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
             failure = problem(500, "internal-error", "The server failed", "this is a fault of the server; it is logged")
@@ -92,9 +92,19 @@ def guarded(handler: Handler) -> Handler:
     return guard
 
 
+def _nobody(request: web.Request) -> web.Response:
+    """For a client that is gone. aiohttp logs a failure of whatever is raised, and knows this for a lost answer."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=499, reason="Client Closed Request")
+
+
 def _answer(request: web.Request, refusal: Refusal) -> web.Response:
     response = of_refusal(refusal)
     response.headers.setdefault("Tus-Resumable", TUS_VERSION)
+    if "Expect" in request.headers and not request.content.is_eof():
+        # The body may never come, and the next request would be taken for it. RFC 9110, 10.1.1.
+        response.force_close()
     return _softened(request, response)
 
 

@@ -51,7 +51,8 @@ class SqliteInfos:
     async def open(self) -> None:
         connections = await asyncio.to_thread(connect, self._path, self._busy_timeout)
         thread = ThreadPoolExecutor(1, thread_name_prefix=f"reader of {self._path.name}")
-        self._connected = _Connected(connections, Writer(connections.write, self._path.name), thread)
+        writer = Writer(connections.write, self._path.name, self._busy_timeout)
+        self._connected = _Connected(connections, writer, thread)
 
     async def close(self) -> None:
         connected, self._connected = self._connected, None

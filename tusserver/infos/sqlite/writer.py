@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -19,6 +20,12 @@ from tusserver.protocol.errors import BackendError
 
 # A bound for the time one transaction keeps writers of other processes waiting.
 ENOUGH_TOGETHER = 500
+
+
+# Another process holds the database for a millisecond or two. SQLite's own waiting soon sleeps 25, 50 and 100 ms: with
+# two processes that write all the time, one write in a hundred took 20 ms and some 300; with these pauses 4 and 10.
+SHORTEST_PAUSE = 0.0002
+LONGEST_PAUSE = 0.005
 
 
 @dataclass(slots=True, eq=False)
@@ -34,11 +41,19 @@ class Job:
 
 
 class Writer:
-    """Takes statements from the tasks of one event loop. `name` is the database's, for messages."""
+    """Takes statements from the tasks of one event loop.
 
-    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
+    Args:
+        connection: for this thread alone; it is closed at the end.
+        name: the database's, for messages.
+        busy_timeout: seconds to wait for the transaction of another process.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, name: str, busy_timeout: float) -> None:
+        connection.execute("PRAGMA busy_timeout = 0")
         self._connection = connection
         self._name = name
+        self._busy_timeout = busy_timeout
         self._loop = asyncio.get_running_loop()
         self._gathered: list[Job] = []
         self._jobs: SimpleQueue[list[Job]] = SimpleQueue()
@@ -122,8 +137,17 @@ class Writer:
         if self._synchronous != wanted:
             self._connection.execute(f"PRAGMA synchronous = {wanted}")
             self._synchronous = wanted
-        # IMMEDIATE waits for other processes here; a later first write would fail at once when they had written.
-        self._connection.execute("BEGIN IMMEDIATE")
+        end, pause = time.monotonic() + self._busy_timeout, SHORTEST_PAUSE
+        while True:
+            try:
+                # A deferred transaction whose first write comes later fails at once when others have written meanwhile.
+                self._connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.Error as error:
+                if not is_busy(error) or time.monotonic() > end:
+                    raise
+            time.sleep(pause)
+            pause = min(pause * 1.2, LONGEST_PAUSE)
 
     def _apply(self, job: Job) -> Exception | None:
         for statement in job.statements:

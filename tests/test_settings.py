@@ -16,7 +16,7 @@ from hypothesis.strategies import sampled_from, text
 from tusserver.cli.settings_page import markdown, values_in_force
 from tusserver.extensions import EVERY_EXTENSION
 from tusserver.protocol.durability import Durability
-from tusserver.settings import TUS_EXTENSIONS, Settings, SettingsError, load_settings, notices, table
+from tusserver.settings import TUS_EXTENSIONS, Auth, Settings, SettingsError, load_settings, notices, table
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,6 +30,12 @@ RELOAD=False  # Disable auto-reload in production
 # Storage settings
 UPLOAD_FOLDER=/path/to/custom/storage
 """
+
+
+SECRET = "a secret of at least thirty-two bytes"
+PEM = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA\n-----END PUBLIC KEY-----"
+# Texts of any kind are values of these, so what is nearly one is one.
+FREE_TEXT = ("upload_folder", "jwt_secret", "jwt_public_key", "jwt_audience", "jwt_issuer")
 
 
 @pytest.fixture
@@ -53,6 +59,9 @@ def test_without_anything_written_the_defaults_hold() -> None:
         "sweep_interval": 600.0, "durability": Durability.COMPLETE, "cors_origins": ("*",), "trusted_proxies": (),
         "disabled_extensions": frozenset(), "access_log": False, "log_level": "info", "stop_timeout": 5.0,
         "allowed_extensions": frozenset({"png", "jpg", "jpeg", "webp"}), "upload_url_path": "/uploads",
+        "auth": Auth.AUTO, "token_lifetime": 900.0, "jwt_secret": None, "jwt_public_key": None, "jwt_jwks_url": None,
+        "jwt_audience": None, "jwt_issuer": None, "stale_after": 86400.0, "max_json_body": 2**24,
+        "chunk_size": 2**23, "max_owner_bytes": None, "max_owner_open": None, "max_owner_per_minute": None,
     }  # fmt: skip
     assert {entry.name: getattr(Settings(), entry.name) for entry in table()} == expected
 
@@ -143,6 +152,17 @@ def test_no_other_bare_variable_is_read() -> None:
         ("trusted_proxies", "127.0.0.1,10.0.0.0/8,::1", (*map(ip_network, ("127.0.0.1", "10.0.0.0/8", "::1")),)),
         ("disabled_extensions", "concatenation,Checksum-Trailer", frozenset({"concatenation", "checksum-trailer"})),
         ("log_level", "DEBUG", "debug"),
+        ("auth", "Required", Auth.REQUIRED),
+        ("token_lifetime", "1h", 3600.0),
+        ("jwt_secret", SECRET, SECRET),
+        ("jwt_public_key", PEM, PEM),
+        ("jwt_public_key", PEM.replace("\n", "\\n"), PEM),
+        ("jwt_public_key", "/srv/key.pem", "/srv/key.pem"),
+        ("jwt_jwks_url", "https://example.com/keys?v=1", "https://example.com/keys?v=1"),
+        ("jwt_audience", "none", None),
+        ("jwt_issuer", "https://example.com/", "https://example.com/"),
+        ("max_owner_open", "5", 5),
+        ("max_owner_open", "None", None),
     ],
 )
 def test_a_well_formed_value_is_read(name: str, text: str, expected: object) -> None:
@@ -187,6 +207,17 @@ MALFORMED = [
     *[("allowed_extensions", text) for text in ("", "png,,jpg", "p/ng", "*")],
     *[("upload_url_path", text) for text in ("", "/", "/../etc", "/{x}")],
     *[("log_level", text) for text in ("", "loud")],
+    *[("auth", text) for text in ("", "on", "true", "none")],
+    *[("token_lifetime", text) for text in ("", "0", "0.5s", "never")],
+    *[("jwt_secret", text) for text in ("", "too short", "x" * 31)],
+    *[("jwt_public_key", text) for text in ("", "-----BEGIN PRIVATE KEY-----\nx", "~nobody-of-this-name/key")],
+    *[("jwt_jwks_url", text) for text in ("", "example.com", "file:///etc/passwd", "http://a b")],
+    *[(name, text) for name in ("jwt_audience", "jwt_issuer") for text in ("", "a\0b", "a\nb")],
+    *[("stale_after", text) for text in ("", "0", "never")],
+    *[("max_json_body", text) for text in ("", "1", "2GB", "none")],
+    *[("chunk_size", text) for text in ("", "0", "none")],
+    *[("max_owner_bytes", text) for text in ("", "0", "10G")],
+    *[(name, text) for name in ("max_owner_open", "max_owner_per_minute") for text in ("", "0", "-1", "1.5", "never")],
 ]
 
 
@@ -213,12 +244,23 @@ def test_a_refusal_says_where_the_value_was_written_and_what_is_expected(dotenv:
     assert f"({dotenv} line 5)" in refusal({}, {}, dotenv)
 
 
+def test_a_secret_is_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    private = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0"
+    assert "hunter2" not in refusal({"jwt_secret": "hunter2"})
+    assert "c2Vj" not in refusal({}, {"TUSSERVER_JWT_PUBLIC_KEY": private})
+    with pytest.raises(ValueError, match=r"^jwt_secret: \(not shown\) is shorter than 32 bytes"):
+        Settings(jwt_secret="hidden")
+    assert SECRET not in values_in_force({"jwt_secret": SECRET}, {})
+    assert SECRET not in repr(Settings(jwt_secret=SECRET))
+
+
 def test_a_long_malformed_value_is_shown_shortened() -> None:
     assert len(refusal({"port": "x" * 10_000})) < 250
 
 
 def test_a_value_that_nearly_fits_is_refused_at_once() -> None:
-    for name in (entry.name for entry in table() if entry.name != "upload_folder"):
+    for name in (entry.name for entry in table() if entry.name not in FREE_TEXT):
         for near in ("a" * 300 + "!", "/a" * 300 + "!", "1" * 300 + "!", "a.b" * 300 + "!"):
             began = time.monotonic()
             refusal({name: near})
@@ -256,7 +298,7 @@ def test_an_unknown_variable_with_the_prefix_is_refused_with_the_name_meant() ->
     [
         ("PROT=1", "PROT ({} line 1) is no setting; did you mean PORT?"),
         ("port=1", "port ({} line 1) is no setting; did you mean PORT?"),
-        ("# x\n\nSECRET=1", "SECRET ({} line 3) is no setting"),
+        ("# x\n\nXYZZY=1", "XYZZY ({} line 3) is no setting"),
         ("HOST=::1\nPORT", "PORT ({} line 2) has no value; expected PORT=value"),
         ("HOST=::1\n\n= = =\n", "{} line 3 cannot be read; expected NAME=value"),
         ("PORT='1\n", "{} line 1 cannot be read; expected NAME=value"),

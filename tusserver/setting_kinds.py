@@ -23,6 +23,7 @@ Network = IPv4Network | IPv6Network
 LARGEST_SIZE = 2**63 - 1
 # `datetime` ends with the year 9999; a moment further away than this would overflow while a request is answered.
 LONGEST_TIME = 36_500 * 86_400.0
+LEAST_SECRET = 32
 SIZE_UNITS: dict[str, int] = {"": 1, "b": 1} | {
     letter + suffix: base**power
     for power, letter in enumerate("kmgt", start=1)
@@ -47,12 +48,14 @@ class Kind(Generic[T]):
         check: refuses what is out of bounds and gives the value in its one form; made for values set in Python too.
         expected: the right form in words, after "expected".
         metavar: what stands for the value in `--help`.
+        is_secret: the value is never shown.
     """
 
     parse: Callable[[str], T]
     expected: str
     metavar: str
     check: Callable[[T], T] = keep
+    is_secret: bool = False
 
     def read(self, text: str) -> T:
         return self.check(self.parse(text.strip()))
@@ -77,6 +80,11 @@ def whole(least: int, most: int) -> Kind[int]:
         return int(text)
 
     return Kind(parse, f"a whole number from {least} to {most}", "N", within(least, most, str))
+
+
+def whole_or(word: str, least: int, most: int) -> Kind[int | None]:
+    number = whole(least, most)
+    return Kind(or_none(word, number.parse), f"{number.expected}, or {word}", "N", within(least, most, str))
 
 
 def parse_size(text: str) -> int:
@@ -200,6 +208,40 @@ def is_http(value: str) -> bool:
     return clean and port_is_read and parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
+def check_link(value: str | None) -> str | None:
+    if value is not None and not is_http(value):
+        raise ValueError("is not an address of the web")
+    return value
+
+
+def check_secret(value: str | None) -> str | None:
+    # RFC 7518, section 3.2: what signs with HS256 has at least the 256 bits of the hash.
+    if value is not None and len(value.encode("utf-8", "surrogateescape")) < LEAST_SECRET:
+        raise ValueError(f"is shorter than {LEAST_SECRET} bytes")
+    return value
+
+
+def check_public_key(value: str | None) -> str | None:
+    """Give the PEM text, or the path of its file made absolute."""
+    if value is None:
+        return None
+    # In variables the lines of a PEM text are often written with \\n between them.
+    text = value.replace("\\n", "\n")
+    if not text.startswith("-----BEGIN "):
+        if not text:
+            raise ValueError("is empty")
+        return str(check_folder(Path(text)))
+    if "PRIVATE KEY" in text:
+        raise ValueError("is a private key, which nobody but the issuer may have")
+    return text
+
+
+def check_word(value: str | None) -> str | None:
+    if value is not None and not (value.isprintable() and value.strip()):
+        raise ValueError("is empty or has characters that cannot be printed")
+    return value
+
+
 def check_route(value: str) -> str:
     """Give a path of the server that begins with a slash and does not end with one."""
     path = "/" + value.strip("/")
@@ -283,3 +325,15 @@ COLLECTION = Kind(keep, "a path such as /files/", "PATH", check_collection)
 ORIGINS = Kind(split, "*, none, or origins between commas such as https://example.com", "ORIGINS", check_origins)
 NETWORKS = Kind(parse_networks, "none, or addresses and networks between commas (127.0.0.1,10.0.0.0/8)", "NETWORKS")
 SUFFIXES = Kind(parse_words, "file extensions between commas such as png,jpg", "NAMES", check_suffixes)
+LINK: Kind[str | None] = Kind(
+    or_none("none", keep), "an address such as https://example.com/keys.json, or none", "URL", check_link
+)
+SECRET: Kind[str | None] = Kind(
+    or_none("none", keep), f"at least {LEAST_SECRET} bytes, or none", "SECRET", check_secret, is_secret=True
+)
+# Somebody may take the private key for the public one; so the text is not shown.
+PUBLIC_KEY: Kind[str | None] = Kind(
+    or_none("none", keep), "a public key in PEM form, the path of a file with one, or none", "KEY", check_public_key,
+    is_secret=True,
+)  # fmt: skip
+WORD: Kind[str | None] = Kind(or_none("none", keep), "printable text, or none", "TEXT", check_word)

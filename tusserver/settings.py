@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 PREFIX = "TUSSERVER_"
 DOTENV = Path(".env")
+SECRET_SHOWN = "(not shown)"
 TUS_EXTENSIONS = frozenset({
     "creation",
     "creation-with-upload",
@@ -41,6 +42,14 @@ SERVICE_LINK = re.compile(r"TUSSERVER_(SERVICE_(HOST|PORT)(_.+)?|PORT_[0-9]+_(TC
 
 class SettingsError(Exception):
     """A setting that is unknown or cannot be used; its text is one line for the person who starts the server."""
+
+
+class Auth(StrEnum):
+    """Who may do something: with AUTO everybody where only this machine can reach the server, else who has a token."""
+
+    AUTO = "auto"
+    OFF = "off"
+    REQUIRED = "required"
 
 
 class LogLevel(StrEnum):
@@ -81,6 +90,10 @@ class Setting:
     def is_switch(self) -> bool:
         return self.kind is kinds.FLAG
 
+    def shown(self, text: str) -> str:
+        """The text of a value as others may see it."""
+        return SECRET_SHOWN if self.kind.is_secret and text.strip().lower() not in ("", "none") else text
+
     @property
     def variable(self) -> str:
         return PREFIX + self.bare_variable
@@ -93,11 +106,12 @@ class Setting:
 def setting(kind: Kind[T], default: str, group: str, help: str, *, bare: bool = False) -> T:
     described = {"kind": kind, "default": default, "group": group, "help": help, "bare": bare}
     # Declared as its value, which is what the type checker has to see of a field of a dataclass.
-    made: T = field(default=kind.parse(default), metadata={"setting": described})
+    made: T = field(default=kind.parse(default), metadata={"setting": described}, repr=not kind.is_secret)
     return made
 
 
 SERVING = "Serving"
+ACCESS = "Access"
 KEEPING = "Keeping"
 LIMITS = "Limits"
 TIMES = "Times"
@@ -121,6 +135,29 @@ class Settings:
         "public address of the server; when it is set, Location and every other link is absolute", bare=True,
     )  # fmt: skip
     tus_path: str = setting(kinds.COLLECTION, "/files/", SERVING, "path that tus uploads are created at")
+    auth: Auth = setting(  # noqa: RUF009 (a field, made by `field`)
+        kinds.choice(Auth), "auto", ACCESS,
+        "who may upload, list and download: everybody (off), who has a token (required), or everybody on a loopback "
+        "address and who has a token on any other (auto)",
+    )  # fmt: skip
+    token_lifetime: float = setting(
+        kinds.time(1), "15m", ACCESS, "how long a token of POST /auth/token is valid; uploads under way outlive it"
+    )
+    jwt_secret: str | None = setting(
+        kinds.SECRET, "none", ACCESS, "shared secret of tokens that somebody else signs with HS256"
+    )
+    jwt_public_key: str | None = setting(
+        kinds.PUBLIC_KEY, "none", ACCESS, "public key of tokens that somebody else signs with RS256, ES256 or EdDSA"
+    )
+    jwt_jwks_url: str | None = setting(
+        kinds.LINK, "none", ACCESS, "address of the public keys (JWKS) of an identity provider"
+    )
+    jwt_audience: str | None = setting(
+        kinds.WORD, "none", ACCESS, "what tokens of others must name as their audience; without it they may name none"
+    )
+    jwt_issuer: str | None = setting(
+        kinds.WORD, "none", ACCESS, "what tokens of others must name as their issuer; without it any will do"
+    )
     upload_folder: Path = setting(  # noqa: RUF009 (a field, made by `field`)
         kinds.FOLDER, "uploads", KEEPING, "folder for everything the server keeps", bare=True
     )  # fmt: skip
@@ -135,6 +172,10 @@ class Settings:
     keep_finished: float | None = setting(
         kinds.time_or("never", 0.01), "never", KEEPING, "time after which a finished upload is removed"
     )
+    stale_after: float = setting(
+        kinds.time(0.01), "24h", KEEPING,
+        "time without a byte after which DELETE /cleanup takes an unfinished upload for given up",
+    )  # fmt: skip
     sweep_interval: float = setting(kinds.time(0.01), "10m", KEEPING, "time between two searches for what has expired")
     max_size: int | None = setting(kinds.size_or("none", 1), "none", LIMITS, "largest upload")
     max_metadata: int = setting(kinds.size(0), "16KiB", LIMITS, "largest Upload-Metadata field")
@@ -143,6 +184,19 @@ class Settings:
         "largest header field; lists in Upload-Concat and tokens are long",
     )  # fmt: skip
     max_headers: int = setting(kinds.whole(16, 4096), "128", LIMITS, "most header fields of a request")
+    max_json_body: int = setting(
+        kinds.size(1024, 2**30), "16MiB", LIMITS, "largest JSON body; a chunk in JSON is held in memory as a whole"
+    )
+    chunk_size: int = setting(kinds.size(1, 2**40), "8MiB", LIMITS, "size of chunks that POST /upload/start proposes")
+    max_owner_bytes: int | None = setting(
+        kinds.size_or("none", 1), "none", LIMITS, "most bytes of all uploads of one owner, finished or not"
+    )
+    max_owner_open: int | None = setting(
+        kinds.whole_or("none", 1, 2**31), "none", LIMITS, "most unfinished uploads of one owner"
+    )
+    max_owner_per_minute: int | None = setting(
+        kinds.whole_or("none", 1, 2**31), "none", LIMITS, "most uploads that one owner begins within a minute"
+    )
     read_timeout: float = setting(
         kinds.time(0.01), "60s", TIMES, "time without a byte after which a body is ended; what came is kept"
     )
@@ -175,7 +229,8 @@ class Settings:
             try:
                 object.__setattr__(self, entry.name, entry.kind.check(value))
             except ValueError as error:
-                raise ValueError(f"{entry.name}: {value!r} {error}; expected {entry.kind.expected}") from None
+                shown = entry.shown(repr(value))
+                raise ValueError(f"{entry.name}: {shown} {error}; expected {entry.kind.expected}") from None
         if self.max_metadata > self.max_header:
             raise ValueError(
                 f"max_metadata: {self.max_metadata} bytes is more than max_header lets through, {self.max_header} bytes"
@@ -229,9 +284,9 @@ def read(entry: Setting, given: Given) -> Any:
     try:
         return entry.kind.read(given.text)
     except ValueError as error:
-        shown = given.text if len(given.text) <= 80 else given.text[:77] + "..."
+        text = given.text if len(given.text) <= 80 else given.text[:77] + "..."
         raise SettingsError(
-            f"{entry.name}: {shown!r} ({given.source}) {error}; expected {entry.kind.expected}"
+            f"{entry.name}: {entry.shown(repr(text))} ({given.source}) {error}; expected {entry.kind.expected}"
         ) from error
 
 

@@ -60,7 +60,7 @@ def values_in_force(argv_values: Mapping[str, str], environ: Mapping[str, str]) 
     load_settings(argv_values, environ)
     given = collect(argv_values, environ, DOTENV)
     rows = [
-        (entry.name, given[entry.name].text.strip(), given[entry.name].source)
+        (entry.name, entry.shown(given[entry.name].text.strip()), given[entry.name].source)
         if entry.name in given
         else (entry.name, entry.default, "default")
         for entry in table()

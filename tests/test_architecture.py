@@ -18,8 +18,9 @@ FILE_LINES = 400
 PARAMETERS = 6
 
 EVERYTHING = "tusserver"
+ERRORS = "tusserver.protocol.errors"
 SETTINGS = ("tusserver.settings", "tusserver.setting_kinds")
-BASES = ("tusserver.stores.base", "tusserver.infos.base", "tusserver.lockers.base")
+BASES = ("tusserver.stores.base", "tusserver.infos.base", "tusserver.lockers.base", "tusserver.accounts.base")
 
 # What each layer may import of this project, besides itself. The longest name that fits a module is its layer.
 LAYERS: dict[str, tuple[str, ...]] = {
@@ -30,22 +31,28 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "tusserver.stores": ("tusserver.protocol", "tusserver.workers"),
     "tusserver.infos": ("tusserver.protocol", "tusserver.workers"),
     "tusserver.lockers": ("tusserver.protocol", "tusserver.workers"),
+    "tusserver.accounts": ("tusserver.protocol", "tusserver.workers"),
     "tusserver.service": ("tusserver.protocol", "tusserver.extensions", "tusserver.workers", *BASES),
     "tusserver.sweeper": ("tusserver.protocol", "tusserver.service", *BASES),
     "tusserver.setting_kinds": (),
     "tusserver.settings": ("tusserver.setting_kinds", "tusserver.protocol"),
-    "tusserver.web": ("tusserver.protocol", "tusserver.extensions", "tusserver.service", "tusserver.settings"),
+    "tusserver.web": (
+        *("tusserver.protocol", "tusserver.extensions", "tusserver.service", "tusserver.settings"),
+        *("tusserver.accounts", "tusserver.sweeper"),
+    ),
     "tusserver.app": (EVERYTHING,),
     "tusserver.upload": (),
     "tusserver.check": (),
-    "tusserver.cli": ("tusserver.app", *SETTINGS, "tusserver.upload", "tusserver.check"),
+    "tusserver.cli": ("tusserver.app", *SETTINGS, "tusserver.upload", "tusserver.check", "tusserver.accounts", ERRORS),
     "tusserver.__main__": ("tusserver.cli",),
 }
 
 # The doors of every library that is not Python's own, and of sqlite3, which is.
 DOORS: dict[str, tuple[str, ...]] = {
     "aiohttp": ("tusserver.web", "tusserver.app"),
+    "cryptography": ("tusserver.web.auth",),
     "dotenv": ("tusserver.settings",),
+    "jwt": ("tusserver.web.auth",),
     "rich": ("tusserver.upload",),
     "sqlite3": ("tusserver.infos.sqlite",),
     "sqlite_utils": ("tusserver.infos.sqlite",),

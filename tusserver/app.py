@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import shlex
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -15,26 +16,31 @@ from ipaddress import ip_address
 from aiohttp import web
 
 from tusserver import __version__
+from tusserver.accounts.base import Accounts
+from tusserver.accounts.keys import KeyFile
+from tusserver.accounts.memory import MemoryAccounts
 from tusserver.extensions import offer
+from tusserver.infos.base import Quota
 from tusserver.infos.sqlite import SqliteInfos
 from tusserver.lockers.host import HostLocker
 from tusserver.protocol.errors import Unavailable
 from tusserver.protocol.ids import RANDOM_BYTES, make_id
 from tusserver.protocol.rules import Limits
 from tusserver.service import Backends, Policy, UploadService
-from tusserver.settings import Settings
+from tusserver.settings import Auth, Settings
 from tusserver.stores.file import FileStore
 from tusserver.stores.paths import path_of
 from tusserver.sweeper import Report, Sweeper
+from tusserver.web.auth import AUTH, Authenticator
 from tusserver.web.cors import everywhere
 from tusserver.web.inside import Runner
 from tusserver.web.page import FOLDER
 from tusserver.web.routes import add_routes
-from tusserver.web.site import Site
+from tusserver.web.site import SITE, Site
 
 log = logging.getLogger("tusserver")
 
-BYTES, DATABASE, SOCKETS = "bytes", "tusserver.db", "run"
+BYTES, DATABASE, SOCKETS, KEYS = "bytes", "tusserver.db", "run", "keys.json"
 # How often running bodies are looked at for one that rests too long, in seconds.
 LOOK_INTERVAL = 0.5
 
@@ -60,11 +66,13 @@ def _put_together(settings: Settings) -> _Parts:
         store=FileStore(folder / BYTES),
         infos=SqliteInfos(folder / DATABASE),
         locker=HostLocker(lambda id: path_of(folder / BYTES, id), folder / SOCKETS),
+        accounts=MemoryAccounts(),
     )
     policy = Policy(
         limits=Limits(settings.max_size, _span(settings.expires_after)),
         durability=settings.durability,
         lock_timeout=settings.lock_timeout,
+        quota=_quota(settings),
     )
     service = UploadService(
         backends,
@@ -80,17 +88,44 @@ def _span(seconds: float | None) -> timedelta | None:
     return None if seconds is None else timedelta(seconds=seconds)
 
 
+def _quota(settings: Settings) -> Quota | None:
+    most = (settings.max_owner_bytes, settings.max_owner_open, settings.max_owner_per_minute)
+    return None if most == (None, None, None) else Quota(*most)
+
+
+def _authenticator(settings: Settings) -> Authenticator:
+    """Raises StartError."""
+    is_open = settings.auth is Auth.OFF or (settings.auth is Auth.AUTO and _is_loopback(settings.host))
+    try:
+        return Authenticator(settings, KeyFile(settings.upload_folder / KEYS), is_open=is_open, clock=_clock)
+    except Unavailable as error:
+        raise StartError(str(error)) from error
+
+
 @asynccontextmanager
-async def _opened(parts: _Parts) -> AsyncIterator[None]:
+async def _authenticating(auth: Authenticator) -> AsyncIterator[None]:
+    """Tokens can be made and verified in the block. Raises StartError."""
+    try:
+        await auth.open()
+    except Unavailable as error:
+        raise StartError(str(error)) from error
+    try:
+        yield
+    finally:
+        await auth.close()
+
+
+@asynccontextmanager
+async def _opened(parts: _Parts) -> AsyncIterator[_Parts]:
     """Every backend open, and closed in the end. Raises StartError."""
     backends = parts.backends
-    order = (backends.store, backends.infos, backends.locker)
+    order = (backends.store, backends.infos, backends.accounts, backends.locker)
     opened = []
     try:
         for backend in order:
             await backend.open()
             opened.append(backend)
-        yield
+        yield parts
     except Unavailable as error:
         if len(opened) == len(order):
             raise
@@ -131,16 +166,20 @@ def setup(app: web.Application, settings: Settings, *, prefix: str = "") -> None
     Args:
         prefix: path under which everything lies, for example ``"/uploads"``.
     Raises:
-        StartError: when the application starts, if the folder or the database cannot be used.
+        StartError: the public key of the settings cannot be read; when the application starts, if the folder, the
+            database or the keys cannot be used.
 
+    Where that application listens is not known here: `settings.auth` is judged by `settings.host`, so whoever listens
+    on more than a loopback address sets one of the two.
     `checksum-trailer` is offered only where `Runner` runs the application: aiohttp drops trailers elsewhere.
     """
     parts = _put_together(settings)
-    site = Site(settings, parts.backends, parts.service, _clock, prefix.rstrip("/"), _is_loopback(settings.host))
+    app[AUTH] = auth = _authenticator(settings)
+    site = Site(settings, parts.backends, parts.service, _clock, prefix.rstrip("/"))
     add_routes(app, site)
 
     async def work(_: web.Application) -> AsyncIterator[None]:
-        async with _opened(parts), _at_work(parts, settings):
+        async with _opened(parts), _authenticating(auth), _at_work(parts, settings):
             yield
 
     async def stop(_: web.Application) -> None:
@@ -177,8 +216,9 @@ async def _serve(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     # aiohttp waits twice, for handlers and for those it then cancelled.
+    app = make_app(settings)
     runner = Runner(
-        make_app(settings),
+        app,
         access_log=logging.getLogger("tusserver.access") if settings.access_log else None,
         max_field_size=settings.max_header,
         max_line_size=settings.max_header,
@@ -188,14 +228,17 @@ async def _serve(settings: Settings) -> None:
     )
     await runner.setup()
     try:
-        await _listen(runner, settings)
+        port = await _listen(runner, settings)
+        for line in [*_start_lines(settings, port), *await _access_lines(settings, app)]:
+            print(line, flush=True)
         await stop.wait()
         log.info("stopping")
     finally:
         await runner.cleanup()
 
 
-async def _listen(runner: Runner, settings: Settings) -> None:
+async def _listen(runner: Runner, settings: Settings) -> int:
+    """Take requests; gives the port."""
     site = web.TCPSite(runner, settings.host, settings.port, reuse_address=True, backlog=1024)
     try:
         await site.start()
@@ -204,26 +247,39 @@ async def _listen(runner: Runner, settings: Settings) -> None:
         raise StartError(
             f"cannot listen on {settings.host} port {settings.port}: {reason.lower()}; choose another with --port"
         ) from error
-    port = runner.addresses[0][1] if runner.addresses else settings.port
-    for line in _start_lines(settings, port):
-        print(line, flush=True)
+    return int(runner.addresses[0][1]) if runner.addresses else settings.port
 
 
 def _start_lines(settings: Settings, port: int) -> list[str]:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{port}"
-    is_local = _is_loopback(settings.host)
     lines = [
         f"tusserver {__version__} listening on {url}/",
         f"  uploads   {settings.base_url or url}{settings.tus_path} (tus 1.0.0)",
         f"  storage   {settings.upload_folder} (files and SQLite, durability {settings.durability})",
-        "  access    open: no authentication; "
-        + ("only this machine can reach it" if is_local else "anybody who reaches this address can upload"),
     ]
-    if not is_local:
-        lines.append("  listing   off: uploads are reached by their own addresses only")
     if not (FOLDER / "vendor").is_dir():
         lines.append("  page      not built: run `make assets` (uploads work without it)")
+    return lines
+
+
+async def _access_lines(settings: Settings, app: web.Application) -> list[str]:
+    """Who may do something, and what is to be done if that is nobody."""
+    auth = app[AUTH]
+    if auth.is_open:
+        reach = "only this machine can reach it" if _is_loopback(settings.host) else "anybody who reaches it can upload"
+        lines = [f"  access    open: no authentication; {reach}"]
+        if settings.auth is Auth.AUTO and (settings.base_url or settings.trusted_proxies):
+            lines.append("  warning   what is open here is open to everybody behind a proxy too: set AUTH=required")
+        return lines
+    lines = ["  access    by token: users sign in at POST /auth/token"]
+    if auth.has_foreign_keys:
+        lines[0] += "; tokens of the identity provider count too"
+    elif not await app[SITE].backends.accounts.users():
+        folder = f" --upload-folder {shlex.quote(str(settings.upload_folder))}"
+        lines.append(
+            f"  warning   there are no users, so nobody can upload: `tusserver user add NAME{folder}` makes one"
+        )
     return lines
 
 
@@ -234,6 +290,41 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+@asynccontextmanager
+async def accounts_of(settings: Settings, *, may_begin: bool = False) -> AsyncIterator[Accounts]:
+    """The users and links in the folder of `settings`, also while a server runs on it.
+
+    Args:
+        may_begin: the folder is made if it is not there.
+    Raises:
+        StartError: the folder or the database cannot be used.
+    """
+    if not may_begin:
+        await asyncio.to_thread(_require_folder, settings)
+    async with _opened(_put_together(settings)) as parts:
+        yield parts.backends.accounts
+
+
+def rotate_key(settings: Settings, *, revoke: bool = False) -> None:
+    """Let a new key sign tokens; a server that runs on the folder of `settings` notices by itself.
+
+    Args:
+        revoke: tokens signed until now count no more.
+    Raises:
+        StartError: the folder or the keys cannot be used.
+    """
+    _require_folder(settings)
+    try:
+        KeyFile(settings.upload_folder / KEYS).rotate(_clock(), revoke=revoke)
+    except Unavailable as error:
+        raise StartError(str(error)) from error
+
+
+def _require_folder(settings: Settings) -> None:
+    if not settings.upload_folder.is_dir():
+        raise StartError(f"there is no folder {settings.upload_folder}")
+
+
 async def cleanup(settings: Settings, *, dry_run: bool = False, older_than: float | None = None) -> Report:
     """One sweep of the folder of `settings`, also while a server runs on it.
 
@@ -242,8 +333,7 @@ async def cleanup(settings: Settings, *, dry_run: bool = False, older_than: floa
     Raises:
         StartError: the folder or the database cannot be used.
     """
-    if not await asyncio.to_thread(settings.upload_folder.is_dir):
-        raise StartError(f"there is no folder {settings.upload_folder}")
+    await asyncio.to_thread(_require_folder, settings)
     parts = _put_together(settings)
     async with _opened(parts):
         return await parts.sweeper.sweep(dry_run=dry_run, older_than=_span(older_than))

@@ -74,7 +74,9 @@ def run(arguments: Namespace | None) -> int:
     # Nothing to run when the help of a command was shown.
     if arguments is None:
         return 0
-    commands = {"serve": serve, "upload": upload, "cleanup": cleanup, "settings": show_settings}
+    commands = {
+        "serve": serve, "upload": upload, "cleanup": cleanup, "user": user, "key": key, "settings": show_settings,
+    }  # fmt: skip
     return commands[arguments.command](arguments)
 
 
@@ -121,6 +123,33 @@ def cleanup(arguments: Namespace) -> int:
     except app.StartError as error:
         raise CommandError(str(error)) from error
     print(show_report(report, as_json=arguments.json))
+    return 0
+
+
+def user(arguments: Namespace) -> int:
+    settings = load_settings(setting_texts(arguments), os.environ)
+
+    from tusserver import app
+    from tusserver.cli.users import UserError, change_users
+
+    try:
+        print(asyncio.run(change_users(settings, arguments)), end="")
+    except (app.StartError, UserError) as error:
+        raise CommandError(str(error)) from error
+    return 0
+
+
+def key(arguments: Namespace) -> int:
+    settings = load_settings(setting_texts(arguments), os.environ)
+
+    from tusserver import app
+
+    try:
+        app.rotate_key(settings, revoke=arguments.revoke)
+    except app.StartError as error:
+        raise CommandError(str(error)) from error
+    told = "every token given until now has ended" if arguments.revoke else "tokens given count until they run out"
+    print(f"a new key signs; {told}")
     return 0
 
 

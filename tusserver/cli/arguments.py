@@ -19,6 +19,8 @@ COMMANDS = {
     "serve": "run the server (also what happens without a command)",
     "upload": "send files to a tus server; a run that was cut goes on where it stopped",
     "cleanup": "remove uploads that have expired or were given up",
+    "user": "say who may sign in",
+    "key": "change the key that tokens are signed with",
     "settings": "show every setting, its value here, and where the value comes from",
 }
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -28,6 +30,14 @@ CHUNK_SIZE = "16MiB"
 GIVE_UP_AFTER = "10m"
 # What of the settings decides which uploads a clean-up removes.
 CLEANUP_SETTINGS = ("upload_folder", "keep_finished")
+USER_ACTIONS = {
+    "add": "let somebody sign in",
+    "list": "show who may sign in, since when, and with which scopes",
+    "remove": "let somebody sign in no more; what they uploaded stays",
+    "passwd": "give somebody another password",
+}
+KEY_ACTIONS = {"rotate": "sign tokens with a new key; those that were given count until they run out"}
+SCOPES = ("admin",)
 
 
 class UsageError(Exception):
@@ -57,7 +67,8 @@ def parse(arguments: list[str]) -> Namespace | None:
     if unknown:
         flag = unknown[0].partition("=")[0]
         close = get_close_matches(flag, re.findall(r"--[a-z-]+", found.usage), n=1)
-        raise UsageError(f"{found.command} knows no {flag!r}" + (f"; did you mean {close[0]}?" if close else ""))
+        command = f"{found.command} {found.action}" if "action" in found else found.command
+        raise UsageError(f"{command} knows no {flag!r}" + (f"; did you mean {close[0]}?" if close else ""))
     return found
 
 
@@ -66,7 +77,8 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tusserver {tusserver.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
     fill: dict[str, Callable[[ArgumentParser], None]] = {
-        "serve": add_serve, "upload": add_upload, "cleanup": add_cleanup, "settings": add_settings_command,
+        "serve": add_serve, "upload": add_upload, "cleanup": add_cleanup, "user": add_user, "key": add_key,
+        "settings": add_settings_command,
     }  # fmt: skip
     for name, purpose in COMMANDS.items():
         command = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
@@ -114,6 +126,41 @@ def add_cleanup(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     add_settings(parser, CLEANUP_SETTINGS)
+
+
+def add_user(parser: ArgumentParser) -> None:
+    for name, action in add_actions(parser, USER_ACTIONS).items():
+        if name != "list":
+            action.add_argument("name", metavar="NAME")
+        if name in ("add", "passwd"):
+            action.add_argument(
+                "--password-stdin", action="store_true", help="read the password from the standard input, one line"
+            )
+        if name == "add":
+            action.add_argument(
+                "--scope", action="append", default=[], choices=SCOPES,
+                help="what the user may do besides: an admin cleans up behind everybody",
+            )  # fmt: skip
+        add_settings(action, ("upload_folder",))
+        action.set_defaults(usage=action.format_usage())
+    parser.epilog = "A token that was given counts until it runs out, also when its user is removed."
+
+
+def add_key(parser: ArgumentParser) -> None:
+    rotate = add_actions(parser, KEY_ACTIONS)["rotate"]
+    rotate.add_argument(
+        "--revoke", action="store_true", help="end every token that was given, for when somebody has seen a key"
+    )
+    add_settings(rotate, ("upload_folder",))
+    rotate.set_defaults(usage=rotate.format_usage())
+
+
+def add_actions(parser: ArgumentParser, purposes: dict[str, str]) -> dict[str, ArgumentParser]:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions")
+    made = {}
+    for name, purpose in purposes.items():
+        made[name] = actions.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
+    return made
 
 
 def add_settings_command(parser: ArgumentParser) -> None:

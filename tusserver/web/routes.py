@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from tusserver.web import health, listing, page, tus
+from tusserver.web import health, listing, page, sign_in, tus
 from tusserver.web.cors import add_cors, preflight, shared
 from tusserver.web.problems import Handler
 from tusserver.web.site import SITE, Site
@@ -35,6 +35,13 @@ def add_routes(app: web.Application, site: Site) -> None:
         ("/ready", health.ready),
     ):
         add("GET", at + path, handler)
+        add("OPTIONS", at + path, _preflight)
+    for method, path, handler in (
+        ("POST", "/auth/token", sign_in.token),
+        ("POST", "/auth/logout", sign_in.logout),
+        ("GET", "/auth/me", sign_in.me),
+    ):
+        add(method, at + path, handler)
         add("OPTIONS", at + path, _preflight)
 
 

@@ -19,7 +19,6 @@ class Site:
 
     Attributes:
         prefix: path under which everything lies, "" or "/like/this".
-        is_open: anybody may list what is stored; the routes of a single upload need its address, which is a secret.
     """
 
     settings: Settings
@@ -27,7 +26,6 @@ class Site:
     service: UploadService
     clock: Callable[[], datetime]
     prefix: str
-    is_open: bool
 
     @property
     def collection(self) -> str:

@@ -354,6 +354,8 @@ def parse_key_set(data: bytes) -> dict[str, PublicKey]:
         # Whatever is secret in it would be known to everybody: such a key signs nothing that counts.
         if not isinstance(entry, dict) or entry.get("use", "sig") != "sig" or {"d", "k"} & entry.keys():
             continue
+        if entry.get("alg") not in (None, *PUBLIC):
+            continue
         try:
             key = jwt.PyJWK(entry)
         except (jwt.PyJWTError, ValueError, TypeError):

@@ -26,7 +26,7 @@ from tusserver.lockers.host import HostLocker
 from tusserver.protocol.errors import Unavailable
 from tusserver.protocol.ids import RANDOM_BYTES, make_id
 from tusserver.protocol.rules import Limits
-from tusserver.service import Backends, Policy, UploadService
+from tusserver.service import Backends, Names, Policy, UploadService
 from tusserver.settings import Auth, Settings
 from tusserver.stores.file import FileStore
 from tusserver.stores.paths import path_of
@@ -175,7 +175,15 @@ def setup(app: web.Application, settings: Settings, *, prefix: str = "") -> None
     """
     parts = _put_together(settings)
     app[AUTH] = auth = _authenticator(settings)
-    site = Site(settings, parts.backends, parts.service, _clock, prefix.rstrip("/"))
+    site = Site(
+        settings,
+        parts.backends,
+        parts.service,
+        Names(parts.service),
+        parts.sweeper,
+        clock=_clock,
+        prefix=prefix.rstrip("/"),
+    )
     add_routes(app, site)
 
     async def work(_: web.Application) -> AsyncIterator[None]:

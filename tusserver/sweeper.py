@@ -56,6 +56,15 @@ class Report:
 Judge = Callable[[Upload], bool]
 
 
+def _anybodys(upload: Upload) -> bool:
+    return True
+
+
+def _together(*found: Sequence[Removed]) -> list[Removed]:
+    """Every upload once: a dry run finds in the second place what is still there from the first."""
+    return list({one.upload_id: one for removed in found for one in removed}.values())
+
+
 class Sweeper:
     """Sweeps one service. Several sweepers on one folder do no harm."""
 
@@ -72,14 +81,26 @@ class Sweeper:
             older_than: besides, unfinished uploads whose last byte came longer ago than this.
         """
         now = self._service.clock()
-        removed = [one async for one in self._expired(now, dry_run)]
+        removed = [one async for one in self._expired(now, _anybodys, dry_run)]
         removed += [one async for one in self._finished(now, dry_run)]
         if older_than is not None:
-            known = {one.upload_id for one in removed}
-            stale = [one async for one in self._stale(now - older_than, dry_run)]
-            removed += [one for one in stale if one.upload_id not in known]
+            stale = [one async for one in self._stale(now - older_than, _anybodys, dry_run)]
+            removed = _together(removed, stale)
         removed += [one async for one in self._orphans(now, dry_run)]
         return Report(tuple(removed), dry_run)
+
+    async def clean(self, *, owner: str | None, older_than: timedelta, dry_run: bool = False) -> Report:
+        """Remove expired and stale uploads that are not finished, as somebody asks who is not the operator.
+
+        Args:
+            owner: whose; None: everybody's.
+            older_than: an unfinished upload is stale whose last byte came longer ago than this.
+        """
+        now = self._service.clock()
+        is_theirs = _anybodys if owner is None else lambda upload: upload.owner == owner
+        expired = [one async for one in self._expired(now, is_theirs, dry_run)]
+        stale = [one async for one in self._stale(now - older_than, is_theirs, dry_run)]
+        return Report(tuple(_together(expired, stale)), dry_run)
 
     async def recover(self) -> int:
         """Make every unfinished record agree with its bytes; gives how many did not.
@@ -107,11 +128,11 @@ class Sweeper:
             if report.removed:
                 log.info("removed %d uploads, %d bytes", report.removed_count, report.freed_bytes)
 
-    async def _expired(self, now: datetime, dry_run: bool) -> AsyncIterator[Removed]:
+    async def _expired(self, now: datetime, is_theirs: Judge, dry_run: bool) -> AsyncIterator[Removed]:
         async def more(limit: int) -> Sequence[Upload]:
             return await self._infos.expired(now, limit=limit)
 
-        async for one in self._each(more, lambda upload: upload.is_expired(now), dry_run):
+        async for one in self._each(more, lambda upload: is_theirs(upload) and upload.is_expired(now), dry_run):
             yield one
 
     async def _finished(self, now: datetime, dry_run: bool) -> AsyncIterator[Removed]:
@@ -139,23 +160,23 @@ class Sweeper:
             if not fresh:
                 return
             for upload in fresh:
-                removed = await self._remove(upload.id, judge, dry_run)
+                removed = await self._remove(upload.id, judge, dry_run) if judge(upload) else None
                 if removed is None or dry_run:
                     stuck.add(upload.id)
                 if removed is not None:
                     yield removed
 
-    async def _stale(self, moment: datetime, dry_run: bool) -> AsyncIterator[Removed]:
+    async def _stale(self, moment: datetime, is_theirs: Judge, dry_run: bool) -> AsyncIterator[Removed]:
+        def is_stale(upload: Upload) -> bool:
+            return is_theirs(upload) and not upload.is_complete and upload.updated_at <= moment
+
         after = ""
         while batch := await self._infos.unfinished(after=after, limit=BATCH):
             after = batch[-1].id
-            for upload in batch:
-                if upload.updated_at <= moment:
-                    removed = await self._remove(
-                        upload.id, lambda found: not found.is_complete and found.updated_at <= moment, dry_run
-                    )
-                    if removed is not None:
-                        yield removed
+            for upload in filter(is_stale, batch):
+                removed = await self._remove(upload.id, is_stale, dry_run)
+                if removed is not None:
+                    yield removed
 
     async def _remove(self, id: str, judge: Judge, dry_run: bool) -> Removed | None:
         """Remove one upload if it is free and, read again, still to go."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from tusserver.protocol.refusals import OffsetMismatch, Refusal
+from tusserver.protocol.refusals import Refusal
 from tusserver.protocol.uploads import Upload
 
 # People count from 0 and from 1.
@@ -39,6 +39,19 @@ class OffsetMoved(Refusal):
         )
 
 
+class ChunkMisplaced(Refusal):
+    """The offset told is not where the upload stands; the code is that of tus, the facts those of chunks."""
+
+    status, code, title = 409, "offset-mismatch", "The offset is not where the upload stands"
+
+    def __init__(self, sent: int, upload: Upload) -> None:
+        super().__init__(
+            f"the offset was {sent}, but {upload.offset} bytes are stored; continue there",
+            next_chunk_index=next_index(upload),
+            offset=upload.offset,
+        )
+
+
 class Placement(Enum):
     """What to do with a chunk."""
 
@@ -59,25 +72,33 @@ def next_index(upload: Upload) -> int:
     return 0 if upload.last_chunk is None else upload.last_chunk.index + 1
 
 
+def check_order(told: Numbered, upload: Upload) -> None:
+    """The number told is that of the next chunk or of the last one; judged before anybody is disturbed.
+
+    Raises:
+        ChunkOutOfOrder: status 409.
+    """
+    last = upload.last_chunk
+    if told.index is None or told.index == next_index(upload):
+        return
+    if told.index not in (FIRST if last is None else (last.index,)):
+        raise ChunkOutOfOrder(told.index, upload)
+
+
 def judge_chunk(told: Numbered, upload: Upload) -> Placement:
     """Where the chunk goes.
 
     Raises:
-        ChunkOutOfOrder, OffsetMoved, OffsetMismatch: status 409.
+        ChunkOutOfOrder, OffsetMoved, ChunkMisplaced: status 409.
     """
+    check_order(told, upload)
     last = upload.last_chunk
-    if (
-        last is not None
-        and told.index == last.index
-        and told.offset in (None, last.start)
-        and upload.offset == last.end
-    ):
-        return Placement.COMPARE
-    is_next = told.index is None or told.index == next_index(upload) or (last is None and told.index in FIRST)
-    if not is_next and told.index is not None:
-        raise ChunkOutOfOrder(told.index, upload)
+    if last is not None and told.index == last.index:
+        if told.offset in (None, last.start) and upload.offset == last.end:
+            return Placement.COMPARE
+        raise ChunkOutOfOrder(last.index, upload)
     if told.offset is None and upload.offset != (0 if last is None else last.end):
         raise OffsetMoved(upload)
     if told.offset is not None and told.offset != upload.offset:
-        raise OffsetMismatch(told.offset, upload.offset)
+        raise ChunkMisplaced(told.offset, upload)
     return Placement.APPEND

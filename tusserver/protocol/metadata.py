@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tusserver.protocol.refusals import MalformedHeader
@@ -79,6 +79,19 @@ def parse_metadata(field: str | None, max_size: int) -> Metadata | None:
         if key in values:
             raise MalformedHeader(NAME, f"the key {key[:40]!r} was given twice")
         values[key] = value
+    return Metadata(field, values)
+
+
+def make_metadata(texts: Mapping[str, str], max_size: int) -> Metadata:
+    """The field that tells `texts`, for uploads that begin by another door.
+
+    Raises:
+        MalformedHeader: a key is none, or the field would be longer than `max_size`.
+    """
+    values = {key: text.encode("utf-8", "replace") for key, text in texts.items()}
+    pairs = (f"{key} {base64.b64encode(value).decode()}".rstrip() for key, value in values.items())
+    field = ",".join(pairs)
+    parse_metadata(field, max_size)
     return Metadata(field, values)
 
 

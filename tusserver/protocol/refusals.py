@@ -249,7 +249,8 @@ class UploadIncomplete(Refusal):
 
     def __init__(self, offset: int, length: int | None) -> None:
         rest = "an unknown number of" if length is None else str(length)
-        super().__init__(f"{offset} of {rest} bytes have arrived", offset=offset, length=length)
+        # `size` is what plain REST calls the length.
+        super().__init__(f"{offset} of {rest} bytes have arrived", offset=offset, length=length, size=length)
 
 
 class BadParts(Refusal):

@@ -105,7 +105,7 @@ class Ledger:
 
     async def settled(self, upload: Upload) -> Upload:
         """The record made to agree with the bytes; the lock is held."""
-        if upload.is_complete or upload.kind is Kind.FINAL:
+        if upload.state in (State.COMPLETE, State.FAILED) or upload.kind is Kind.FINAL:
             return upload
         offset = await self.stored(upload)
         if offset == upload.length:

@@ -15,8 +15,17 @@ from typing import Protocol
 
 from tusserver.protocol.checksums import NAME, Checksum, Hasher, new_hasher, parse_checksum
 from tusserver.protocol.errors import BackendError
-from tusserver.protocol.refusals import ChecksumMismatch, Refusal, TrailerMissing
+from tusserver.protocol.refusals import (
+    BodyCut,
+    BodyStalled,
+    ChecksumMismatch,
+    Refusal,
+    Stopping,
+    TakenOver,
+    TrailerMissing,
+)
 from tusserver.protocol.rules import Room
+from tusserver.protocol.uploads import Upload
 from tusserver.stores.base import Store, Writer
 from tusserver.workers import Workers
 
@@ -38,6 +47,25 @@ class Ending(Enum):
     STALLED = auto()  # no byte came for too long
     STOPPING = auto()  # the server is being stopped
     OVERFLOW = auto()  # it is longer than there is room for
+
+
+# What a client hears whose body did not come whole; what of it was stored stays, unless it was to be checked.
+CUT_SHORT: dict[Ending, type[Refusal]] = {
+    Ending.CUT: BodyCut,
+    Ending.WANTED: TakenOver,
+    Ending.STALLED: BodyStalled,
+    Ending.STOPPING: Stopping,
+}
+
+
+def check_came_whole(ending: Ending | None, upload: Upload) -> None:
+    """The body came whole; else its client hears where the upload stands."""
+    if ending in CUT_SHORT:
+        raise CUT_SHORT[ending](
+            f"{upload.offset} bytes are stored; continue there",
+            headers={"Upload-Offset": str(upload.offset)},
+            offset=upload.offset,
+        )
 
 
 class Source(Protocol):
@@ -68,6 +96,35 @@ class Source(Protocol):
     def rested(self) -> float:
         """Seconds since the last byte came."""
         ...
+
+
+class HeldBody:
+    """A `Source` that is in memory as a whole."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._stop: Ending | None = None
+        self.ending: Ending | None = None
+        self.rested = 0.0
+
+    async def accept(self) -> None:
+        """It is here already."""
+
+    async def read(self) -> bytes:
+        """Everything, then nothing."""
+        data, self._data = self._data, b""
+        if not data or self._stop is not None:
+            self.ending = self._stop or Ending.WHOLE
+            return b""
+        return data
+
+    def stop(self, why: Ending) -> None:
+        """What was not read yet is left."""
+        self._stop = self._stop or why
+
+    def trailer(self, name: str) -> list[str]:
+        """There is none."""
+        return []
 
 
 class _Queue:
@@ -283,6 +340,28 @@ class Receiving:
             async for data in store.read(id, self._start, self._writer.offset):
                 await self._digests.run(partial(hasher.update, data))
         return None if checksum.holds(hasher) else ChecksumMismatch(checksum.algorithm, self._start)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparing:
+    """A body that is held against what is stored up to `offset`, and stored nowhere."""
+
+    source: Source
+    offset: int
+
+    @property
+    def rested(self) -> float:
+        """Seconds since the last byte came."""
+        return self.source.rested
+
+    def stop(self, why: Ending) -> None:
+        """End the body now."""
+        self.source.stop(why)
+
+    def nudge(self) -> None:
+        """Let go if the sender rests."""
+        if self.source.rested > RESTING:
+            self.source.stop(Ending.WANTED)
 
 
 def _hashed(checksum: Checksum, pieces: list[bytes]) -> Hasher:

@@ -6,8 +6,8 @@ No door has logic of its own beyond parsing and answering.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,10 +15,10 @@ from tusserver.extensions import Offer
 from tusserver.lockers.base import Hold
 from tusserver.protocol.access import Caller, judge_look, judge_read, judge_write
 from tusserver.protocol.checksums import Checksum
-from tusserver.protocol.chunks import ChunkOutOfOrder, Numbered, Placement, judge_chunk, next_index
+from tusserver.protocol.chunks import ChunkOutOfOrder, Numbered, Placement, check_order, judge_chunk, next_index
 from tusserver.protocol.digests import DigestMismatch
 from tusserver.protocol.errors import NotFound
-from tusserver.protocol.refusals import BodyCut, BodyStalled, Refusal, Stopping, TakenOver, UploadIncomplete
+from tusserver.protocol.refusals import Refusal, UploadIncomplete
 from tusserver.protocol.requests import Append, Creation
 from tusserver.protocol.rules import (
     Grant,
@@ -38,19 +38,20 @@ from tusserver.protocol.rules import (
 from tusserver.protocol.uploads import Chunk, Kind, State, Upload
 from tusserver.service.finals import Finals
 from tusserver.service.ledger import Backends, Ledger, Policy, at
-from tusserver.service.receive import Ending, Outcome, Receiving, Source, Wanted
+from tusserver.service.receive import (
+    CUT_SHORT,
+    Comparing,
+    Ending,
+    Outcome,
+    Receiving,
+    Source,
+    Wanted,
+    check_came_whole,
+)
 from tusserver.stores.base import Writer
 from tusserver.workers import Workers
 
 log = logging.getLogger("tusserver.service")
-
-# What a client hears whose body did not come whole; what of it was stored stays, unless it was to be checked.
-CUT_SHORT: dict[Ending, type[Refusal]] = {
-    Ending.CUT: BodyCut,
-    Ending.WANTED: TakenOver,
-    Ending.STALLED: BodyStalled,
-    Ending.STOPPING: Stopping,
-}
 
 
 class UploadService:
@@ -70,7 +71,7 @@ class UploadService:
         self.ledger = Ledger(backends, policy, clock, self._digests)
         self._finals = Finals(self.ledger, self._status, may_be_unfinished=offer.has("concatenation-unfinished"))
         self._new_id = new_id
-        self._active: dict[str, Receiving] = {}
+        self._active: dict[str, Receiving | Comparing] = {}
         self.is_stopping = False
 
     # start
@@ -153,14 +154,17 @@ class UploadService:
         Args:
             append: its offset is not looked at, that of `chunk` is, where it is told.
         Raises:
-            ChunkOutOfOrder, OffsetMoved, OffsetMismatch: status 409.
+            ChunkOutOfOrder, OffsetMoved, ChunkMisplaced: status 409.
         """
-        judge_write(caller, await self.ledger.load(id))
+        upload = await self.ledger.load(id)
+        judge_write(caller, upload)
+        # A client that sends several chunks side by side must not cut off the one whose turn it is.
+        check_order(chunk, upload)
         async with self.ledger.held(id) as hold:
             upload = await self.ledger.settled(await self.ledger.load(id))
             check_usable(upload, self.clock())
             if judge_chunk(chunk, upload) is Placement.COMPARE:
-                return await self._compare(upload, chunk, source)
+                return await self._compare(hold, upload, chunk, source)
             index = next_index(upload) if chunk.index is None else chunk.index
             append = replace(append, offset=upload.offset, is_atomic=True, chunk=index)
             room = judge_append(append, upload, await self.ledger.limits_of(upload), self.clock())
@@ -169,12 +173,26 @@ class UploadService:
             upload = await self._take(hold, upload, _Entry(self.ledger), source, _wanted(append, room))
         return await self._completing(upload)
 
-    async def _compare(self, upload: Upload, chunk: Numbered, source: Source) -> Upload:
+    async def _compare(self, hold: Hold, upload: Upload, chunk: Numbered, source: Source) -> Upload:
         """The upload as it is, if the body has the bytes of its last chunk."""
-        last = upload.last_chunk
-        if last is None or not await self.ledger.has_bytes(upload.id, last.start, last.end, source):
-            raise ChunkOutOfOrder(chunk.index or 0, upload)
-        return upload
+        with self._listening(hold, upload.id, Comparing(source, upload.offset)):
+            last = upload.last_chunk
+            if last is not None and await self.ledger.has_bytes(upload.id, last.start, last.end, source):
+                return upload
+        check_came_whole(source.ending, upload)
+        raise ChunkOutOfOrder(chunk.index or 0, upload)
+
+    @contextmanager
+    def _listening(self, hold: Hold, id: str, active: Receiving | Comparing) -> Iterator[None]:
+        """In the block the body can be ended by those who want the upload, and with the server."""
+        self._active[id] = active
+        try:
+            hold.listen(lambda: active.stop(Ending.WANTED), active.nudge)
+            if self.is_stopping:
+                active.stop(Ending.STOPPING)
+            yield
+        finally:
+            del self._active[id]
 
     async def _take(self, hold: Hold, upload: Upload, entry: _Entry, source: Source, wanted: Wanted) -> Upload:
         """Take a body in and write the record, once unless unverified bytes had to be announced."""
@@ -184,16 +202,12 @@ class UploadService:
             await entry.write(replace(upload, unverified=True), durable=False)
 
         receiving = Receiving(source, writer, wanted, digests=self._digests, mark=mark)
-        self._active[upload.id] = receiving
         try:
-            hold.listen(lambda: receiving.stop(Ending.WANTED), receiving.nudge)
-            if self.is_stopping:
-                receiving.stop(Ending.STOPPING)
-            await source.accept()
-            outcome = await receiving.run(self.ledger.store, upload.id)
-            return await self._commit(upload, entry, writer, wanted, outcome)
+            with self._listening(hold, upload.id, receiving):
+                await source.accept()
+                outcome = await receiving.run(self.ledger.store, upload.id)
+                return await self._commit(upload, entry, writer, wanted, outcome)
         finally:
-            del self._active[upload.id]
             await writer.close()
 
     async def _commit(self, upload: Upload, entry: _Entry, writer: Writer, wanted: Wanted, outcome: Outcome) -> Upload:
@@ -213,12 +227,8 @@ class UploadService:
             raise outcome.error
         if outcome.refusal is not None:
             raise outcome.refusal
-        if outcome.ending in CUT_SHORT and not after.is_complete:
-            raise CUT_SHORT[outcome.ending](
-                f"{after.offset} bytes are stored; continue there",
-                headers={"Upload-Offset": str(after.offset)},
-                offset=after.offset,
-            )
+        if not after.is_complete:
+            check_came_whole(outcome.ending, after)
         return after
 
     # complete
@@ -270,24 +280,30 @@ class UploadService:
 
     # status
 
-    async def status(self, id: str, caller: Caller) -> Upload:
-        """The record as it stands at this moment. Waits for no writer; asks one whose sender rests to let go."""
-        upload = await self._status(id)
+    async def status(self, id: str, caller: Caller, *, nudge: bool = True) -> Upload:
+        """The record as it stands at this moment. Waits for no writer.
+
+        Args:
+            nudge: ask a writer whose sender rests to let go, since its client seems to be back.
+        """
+        upload = await self._status(id, nudge=nudge)
         judge_look(caller, upload)
         return upload
 
-    async def _status(self, id: str) -> Upload:
+    async def _status(self, id: str, *, nudge: bool = True) -> Upload:
         upload = await self.ledger.load(id)
         receiving = self._active.get(id)
-        if receiving is not None:
-            receiving.nudge()
+        if receiving is not None and not upload.is_complete:
+            if nudge:
+                receiving.nudge()
             return await self._completed(upload) if receiving.offset == upload.length else at(upload, receiving.offset)
         check_usable(upload, self.clock())
         if upload.is_complete:
             return upload
         if upload.kind is Kind.FINAL:
             return await self._finals.with_length(upload)
-        self.ledger.locker.nudge(id)
+        if nudge:
+            self.ledger.locker.nudge(id)
         offset = await self.ledger.stored(upload)
         return await self._completed(upload) if offset == upload.length else at(upload, offset)
 

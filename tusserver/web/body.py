@@ -84,7 +84,7 @@ class RequestBody:
             return self._end(self._stop)
         self._reader = asyncio.current_task()
         try:
-            data = await self._content.readany()
+            data = await self._more()
         except asyncio.CancelledError:
             if self._stop is None or self._reader is None:
                 raise
@@ -99,8 +99,16 @@ class RequestBody:
         self._last = asyncio.get_running_loop().time()
         return data
 
+    async def _more(self) -> bytes:
+        """What arrives next, b"" behind the last of it; raises whatever it likes when it breaks."""
+        return await self._content.readany()
+
     def _end(self, ending: Ending) -> bytes:
         self._ending = ending
+        return self._left()
+
+    def _left(self) -> bytes:
+        """What has arrived and was not read."""
         return left_over(self._content)
 
     def trailer(self, name: str) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from tusserver.protocol.dates import format_date
 from tusserver.protocol.downloads import (
@@ -40,13 +41,21 @@ async def send(request: web.Request, id: str, *, inline: bool = True) -> web.Str
     found = await site.service.download(id, await caller_of(request))
     modified_at = found.completed_at or found.updated_at
     whole = Representation(found.offset, f'"{found.id}"', modified_at)
-    answer = judge_get(request.headers, whole)
+    answer = judge_get(_conditions(request), whole)
     headers = {"ETag": whole.etag, "Last-Modified": format_date(modified_at), "Cache-Control": "private, no-cache"}
     if answer.status == 304:
         return web.Response(status=304, headers=headers)
     if answer.status == 206:
         headers["Content-Range"] = f"bytes {answer.start}-{answer.end - 1}/{whole.length}"
     return await _send(request, site, found, answer, headers | _describe(found, inline=inline))
+
+
+def _conditions(request: web.Request) -> CIMultiDict[str]:
+    """The headers without a range that does not count: only GET has ranges. RFC 9110, 14.2."""
+    fields = CIMultiDict(request.headers)
+    if request.method == "HEAD":
+        fields.popall("Range", None)
+    return fields
 
 
 def _describe(found: Upload, *, inline: bool) -> dict[str, str]:
@@ -70,7 +79,9 @@ async def _send(
         response = web.StreamResponse(status=answer.status, headers=headers)
         response.content_length = answer.end - answer.start
         await response.prepare(request)
-        if opened is not None and answer.end > answer.start:
+        if request.method == "HEAD":
+            pass
+        elif opened is not None and answer.end > answer.start:
             await _send_file(request, opened, answer)
         elif opened is None:
             async for piece in store.read(found.id, answer.start, answer.end):

@@ -55,7 +55,7 @@ async def _now(site: Site, upload: Upload, caller: Caller) -> Upload:
     if upload.is_complete:
         return upload
     try:
-        return await site.service.status(upload.id, caller)
+        return await site.service.status(upload.id, caller, nudge=False)
     except Refusal:
         return upload
 

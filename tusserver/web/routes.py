@@ -4,10 +4,45 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from tusserver.web import health, listing, page, sign_in, tus
+from tusserver.web import (
+    cleanup,
+    health,
+    links,
+    listing,
+    page,
+    rest_files,
+    rest_upload,
+    sign_in,
+    tus,
+)
 from tusserver.web.cors import add_cors, preflight, shared
 from tusserver.web.problems import Handler
 from tusserver.web.site import SITE, Site
+
+# In this order: a fixed path wins over a name.
+ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
+    ("/", {"GET": page.root}),
+    ("/static/{path:.+}", {"GET": page.asset}),
+    ("/health", {"GET": health.health}),
+    ("/ready", {"GET": health.ready}),
+    ("/auth/token", {"POST": sign_in.token}),
+    ("/auth/logout", {"POST": sign_in.logout}),
+    ("/auth/me", {"GET": sign_in.me}),
+    ("/upload/start", {"POST": rest_upload.start}),
+    ("/upload/chunk", {"POST": rest_upload.chunk}),
+    ("/upload/complete", {"POST": rest_upload.complete}),
+    ("/download/partial/{filename:.+}", {"GET": rest_files.download_part}),
+    ("/download/{filename:.+}", {"GET": rest_files.download, "HEAD": rest_files.download}),
+    ("/status", {"GET": listing.list_uploads}),
+    ("/status/{filename:.+}", {"GET": rest_files.status}),
+    ("/cleanup", {"DELETE": cleanup.cleanup}),
+    ("/links", {"GET": links.list_links, "POST": links.mint}),
+)
+# They answer OPTIONS themselves, and any method that `X-HTTP-Method-Override` stands in for.
+LINK_ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
+    ("/links/{id}", {"GET": links.show, "DELETE": links.remove, "*": links.collection}),
+    ("/links/{id}/", {"*": links.collection}),
+)
 
 
 async def _wait_with_continue(request: web.Request) -> None:
@@ -18,7 +53,7 @@ def add_routes(app: web.Application, site: Site) -> None:
     """Mount the routes of `site` into `app` under its prefix."""
     app[SITE] = site
     app.on_response_prepare.append(add_cors)
-    at, router = site.prefix, app.router
+    router = app.router
 
     def add(method: str, path: str, handler: Handler) -> None:
         router.add_route(method, path, shared(site, handler), expect_handler=_wait_with_continue)
@@ -27,22 +62,12 @@ def add_routes(app: web.Application, site: Site) -> None:
     if site.collection != "/":
         add("*", site.collection.rstrip("/"), tus.collection)
     add("*", site.collection + "{id}", tus.upload)
-    for path, handler in (
-        ("/", page.root),
-        ("/static/{path:.+}", page.asset),
-        ("/status", listing.list_uploads),
-        ("/health", health.health),
-        ("/ready", health.ready),
-    ):
-        add("GET", at + path, handler)
-        add("OPTIONS", at + path, _preflight)
-    for method, path, handler in (
-        ("POST", "/auth/token", sign_in.token),
-        ("POST", "/auth/logout", sign_in.logout),
-        ("GET", "/auth/me", sign_in.me),
-    ):
-        add(method, at + path, handler)
-        add("OPTIONS", at + path, _preflight)
+    for path, handlers in ROUTES:
+        for method, handler in ({**handlers, "OPTIONS": _preflight}).items():
+            add(method, site.prefix + path, handler)
+    for path, handlers in LINK_ROUTES:
+        for method, handler in handlers.items():
+            add(method, site.prefix + path, handler)
 
 
 async def _preflight(request: web.Request) -> web.StreamResponse:

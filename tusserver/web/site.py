@@ -9,8 +9,9 @@ from datetime import datetime
 from aiohttp import web
 
 from tusserver.protocol.origins import Seen, seen
-from tusserver.service import Backends, UploadService
+from tusserver.service import Backends, Names, UploadService
 from tusserver.settings import Settings
+from tusserver.sweeper import Sweeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Site:
     settings: Settings
     backends: Backends
     service: UploadService
+    names: Names
+    sweeper: Sweeper
     clock: Callable[[], datetime]
     prefix: str
 

@@ -1,0 +1,119 @@
+"""Uploads found by the filename their owner gave them. The newest of a name is the one that is meant."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import replace
+from weakref import WeakValueDictionary
+
+from tusserver.protocol.access import Caller
+from tusserver.protocol.digests import DigestMismatch
+from tusserver.protocol.filenames import FilenameInUse
+from tusserver.protocol.refusals import UploadFailed, UploadGone, UploadNotFound
+from tusserver.protocol.requests import Creation
+from tusserver.protocol.rules import Grant
+from tusserver.protocol.uploads import State, Upload
+from tusserver.service.receive import HeldBody
+from tusserver.service.uploads import UploadService
+
+UNFINISHED = (State.PENDING, State.RECEIVING)
+
+
+class Names:
+    """The namespace of filenames that every owner has."""
+
+    def __init__(self, service: UploadService) -> None:
+        self._service = service
+        self._locks: WeakValueDictionary[tuple[str | None, str], asyncio.Lock] = WeakValueDictionary()
+
+    async def newest(self, owner: str | None, filename: str, states: Collection[State] = ()) -> Upload:
+        """The newest record with this name, in one of `states` if there are any.
+
+        Raises:
+            UploadNotFound: status 404.
+        """
+        found = await self._newest(owner, filename, states)
+        if found is None:
+            raise UploadNotFound(f"there is no upload of the filename {filename!r}", filename=filename)
+        return found
+
+    async def _newest(self, owner: str | None, filename: str, states: Collection[State]) -> Upload | None:
+        infos = self._service.ledger.infos
+        cursor: str | None = None
+        while True:
+            page = await infos.page(owner=owner, filename=filename, states=states, cursor=cursor)
+            found = next((upload for upload in page.uploads if upload.owner == owner), None)
+            if found is not None or page.next_cursor is None:
+                return found
+            cursor = page.next_cursor
+
+    async def start(self, creation: Creation, grant: Grant, caller: Caller) -> tuple[Upload, bool]:
+        """Make an upload of a name, or find the unfinished one that it goes on with.
+
+        Side by side in one process, starts of one name wait for each other, so they find one upload.
+
+        Returns:
+            the upload as it stands, and whether it is new.
+        Raises:
+            FilenameInUse: status 409, there is another upload of that name, and it is not to be overwritten.
+        """
+        name = creation.filename or ""
+        async with self._locks.setdefault((grant.owner, name), asyncio.Lock()):
+            present = await self._present(grant.owner, name, caller)
+            if present is not None and goes_on(creation, present):
+                return await self._with_checksum(present, creation.whole), False
+            made = await self._service.start(creation, HeldBody(b""), grant)
+            # Last, so that what is refused ends nothing.
+            if present is not None and not present.is_complete:
+                await self._service.terminate(present.id, caller)
+        return made, True
+
+    async def _present(self, owner: str | None, name: str, caller: Caller) -> Upload | None:
+        """The newest upload of a name that is finished or can be."""
+        finished = await self._newest(owner, name, (State.COMPLETE,))
+        started = await self._newest(owner, name, UNFINISHED)
+        if started is None or (finished is not None and finished.created_at > started.created_at):
+            return finished
+        try:
+            return await self._service.status(started.id, caller, nudge=False)
+        except (UploadGone, UploadNotFound, UploadFailed, DigestMismatch):
+            return finished
+
+    async def _with_checksum(self, present: Upload, whole: str | None) -> Upload:
+        """The upload with a checksum of the whole that it may not have been begun with."""
+        if whole is None or present.checksum is not None:
+            return present
+        ledger = self._service.ledger
+        async with ledger.held(present.id):
+            upload = await ledger.settled(await ledger.load(present.id))
+            if upload.checksum is None and not upload.is_complete:
+                upload = replace(upload, checksum=whole)
+                await ledger.infos.save(upload)
+        return upload
+
+
+def goes_on(wish: Creation, present: Upload) -> bool:
+    """The wish is for the unfinished upload that is there: the same size, and no other checksum.
+
+    The wish to overwrite, said again, does not end what it began.
+
+    Raises:
+        FilenameInUse: status 409, it is for another one, which may not take the place of this.
+    """
+    is_same = wish.length == present.length and (
+        wish.whole is None or present.checksum is None or wish.whole == present.checksum
+    )
+    if not present.is_complete and is_same and (present.overwrites or not wish.overwrites):
+        return True
+    if not wish.overwrites:
+        raise FilenameInUse(
+            "the upload of this filename is finished; say overwrite to replace it"
+            if present.is_complete
+            else "the unfinished upload of this filename has another size or checksum; say overwrite to end it",
+            filename=wish.filename,
+            upload_id=present.id,
+            offset=present.offset,
+            size=present.length,
+        )
+    return False

@@ -1,0 +1,59 @@
+"""Finished uploads, and how far the others are, by filename."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from tusserver.protocol.downloads import RANGE
+from tusserver.protocol.filenames import parse_filename
+from tusserver.protocol.refusals import Refusal, UploadNotFound
+from tusserver.protocol.rules import judge_download
+from tusserver.protocol.uploads import State, Upload
+from tusserver.web.auth import caller_of
+from tusserver.web.download import send
+from tusserver.web.rest_fields import find_to_read
+from tusserver.web.rest_status import describe, follow, look
+from tusserver.web.site import site_of
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+class RangeRequired(Refusal):
+    """The route is for parts of a file, and none was asked for."""
+
+    status, code, title = 400, "range-required", "A range is required"
+
+
+async def download(request: web.Request) -> web.StreamResponse:
+    """`GET /download/{filename}`: the newest finished upload of that name, always as a file to keep."""
+    return await send(request, (await _finished(request)).id, inline=False)
+
+
+async def download_part(request: web.Request) -> web.StreamResponse:
+    """`GET /download/partial/{filename}`: the bytes that `Range` names."""
+    field = request.headers.get("Range", "").strip()
+    match = RANGE.fullmatch(field)
+    if match is None or match[1] == match[2] == "":
+        raise RangeRequired("send Range: bytes=FIRST-LAST with one range; GET /download/{filename} gives the whole")
+    return await download(request)
+
+
+async def status(request: web.Request) -> web.StreamResponse:
+    """`GET /status/{filename}`: how far the newest upload of that name is."""
+    site, caller = site_of(request), await caller_of(request)
+    found = await find_to_read(site.names, caller, parse_filename(request.match_info["filename"]))
+    if "text/event-stream" in request.headers.get("Accept", ""):
+        return await follow(request, found, caller)
+    return web.json_response(await describe(site, await look(site, found, caller)), headers=NO_STORE)
+
+
+async def _finished(request: web.Request) -> Upload:
+    """The upload to read; where none of that name is finished, the newest, which says why not."""
+    site, caller = site_of(request), await caller_of(request)
+    name = parse_filename(request.match_info["filename"])
+    try:
+        return await find_to_read(site.names, caller, name, (State.COMPLETE,))
+    except UploadNotFound:
+        found = await look(site, await find_to_read(site.names, caller, name), caller)
+        judge_download(found, site.clock())
+        return found

@@ -30,7 +30,9 @@ def test_a_hash_holds_for_its_password_and_no_other() -> None:
     kept = parse_hash(HASH)
     assert str(kept) == HASH
     assert kept.holds("correct horse")
-    assert not any(kept.holds(other) for other in ("", "correct hors", "correct horse ", "Correct horse"))
+    assert not any(
+        kept.holds(other) for other in ("", "correct hors", "correct horse ", "Correct horse", "correct horse\0")
+    )
 
 
 def test_the_same_password_has_another_hash_each_time() -> None:
@@ -116,6 +118,12 @@ async def test_more_than_would_be_worth_waiting_for_are_turned_away(monkeypatch:
 @pytest.mark.parametrize(("text", "wrong"), [("", "less"), ("1234567", "less"), ("x" * 1025, "more")])
 def test_a_password_too_short_or_too_long_is_refused(text: str, wrong: str) -> None:
     with pytest.raises(ValueError, match=f"^has {wrong} than"):
+        check_password(text)
+
+
+@pytest.mark.parametrize("text", ["correct\0horse", "correct\nhorse", "correct \udcff horse"])
+def test_a_password_that_nobody_could_type_again_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^has characters that cannot be printed$"):
         check_password(text)
 
 

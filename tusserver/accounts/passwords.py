@@ -51,7 +51,9 @@ class Hash:
 
     def holds(self, password: str) -> bool:
         """It is the hash of `password`; takes the same time whether it is or not."""
-        return hmac.compare_digest(self.digest, _derive(password, self))
+        is_equal = hmac.compare_digest(self.digest, _derive(password, self))
+        # HMAC fills up a short key with zeros, so that "a" and "a\0" come to the same.
+        return is_equal and "\0" not in password
 
 
 def parse_hash(text: str) -> Hash:
@@ -85,6 +87,8 @@ def check_password(password: str) -> None:
         raise ValueError(f"has less than {LEAST_CHARACTERS} characters")
     if len(password) > MOST_CHARACTERS:
         raise ValueError(f"has more than {MOST_CHARACTERS} characters")
+    if not password.isprintable():
+        raise ValueError("has characters that cannot be printed")
 
 
 def _memory(cost_log: int, block_size: int) -> int:

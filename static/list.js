@@ -1,5 +1,7 @@
 // The list of recent uploads: from the server's /status, or from this browser's memory where the server does not tell.
 
+import { copyText } from './clipboard.js'
+import { Streams } from './events.js'
 import { remembered, forget } from './memory.js'
 import { Row } from './row.js'
 import { detail } from './words.js'
@@ -35,16 +37,22 @@ export class UploadList {
   #isNews = false // something is shown for the first time: only a second look tells whether it moves
   #timer = 0
   #running = null
+  #streams
 
   /**
-   * `statusUrl` is the address of /status. `live(url)` gives what this page does with an upload:
-   * nothing or `{ state, offset, remove() }`. `resumable()` gives the addresses whose file, added again, goes on.
+   * `statusUrl` is the address of /status. `session` says who asks. `live(url)` gives what this page does with an
+   * upload: nothing or `{ state, offset, remove() }`. `resumable()` gives the addresses whose file, added again, goes on.
    */
-  constructor({ statusUrl, live, resumable, say, onReach }) {
-    Object.assign(this, { statusUrl, live, resumable, say, onReach })
+  constructor({ statusUrl, session, live, resumable, say, onReach }) {
+    Object.assign(this, { statusUrl, session, live, resumable, say, onReach })
+    this.#streams = new Streams({
+      statusUrl,
+      onEvent: (url, told) => this.#hear(url, told),
+      onEnd: () => this.#plan(),
+    })
     $('refresh').addEventListener('click', () => this.refresh())
     $('more').addEventListener('click', () => this.#more())
-    document.addEventListener('visibilitychange', () => document.hidden || this.refresh())
+    document.addEventListener('visibilitychange', () => (document.hidden ? this.#plan() : this.refresh()))
     // Words like "3 minutes ago" grow old without any request.
     setInterval(() => this.draw(), 30000)
   }
@@ -52,6 +60,10 @@ export class UploadList {
   /** Look again now; calls that come while a look is under way share it. */
   refresh() {
     clearTimeout(this.#timer)
+    if (!this.session.isValid) {
+      this.#plan()
+      return Promise.resolve()
+    }
     this.#running ??= this.#look().finally(() => {
       this.#running = null
       this.#plan()
@@ -67,12 +79,36 @@ export class UploadList {
 
   #plan() {
     clearTimeout(this.#timer)
-    const open = [...this.#items.values()].filter((item) => item.status === 'pending' || item.status === 'partial')
-    if (document.hidden || open.length === 0) return
-    const here = ['uploading', 'finishing']
-    const moving =
-      this.#isNews || open.some((item) => this.#isArriving(item) || here.includes(this.live(item.upload_url)?.state))
-    this.#timer = setTimeout(() => this.refresh(), moving ? MOVING : WAITING)
+    const isIdle = document.hidden || !this.session.isValid
+    const open = isIdle ? [] : [...this.#items.values()].filter(isUnfinished)
+    const isHere = (item) => ['uploading', 'finishing'].includes(this.live(item.upload_url)?.state)
+    const elsewhere = this.#own ? [] : open.filter((item) => !this.live(item.upload_url))
+    // A sort keeps the order of equals: the newest first.
+    elsewhere.sort((one, other) => this.#isArriving(other) - this.#isArriving(one))
+    this.#streams.follow(elsewhere, open.filter(isHere).length)
+    if (open.length === 0) return
+    const isMoving = (item) => isHere(item) || (this.#isArriving(item) && !this.#streams.has(item.upload_url))
+    this.#timer = setTimeout(() => this.refresh(), this.#isNews || open.some(isMoving) ? MOVING : WAITING)
+  }
+
+  /** Take in an event of an upload. What has arrived counts, also while the server has yet to confirm it. */
+  #hear(url, told) {
+    const item = this.#items.get(url)
+    if (!item) return
+    const arrived = Math.floor(((told.percent ?? 0) * (told.size ?? 0)) / 100)
+    const offset = Math.max(told.offset, arrived)
+    if (offset > item.offset) this.#movedAt.set(url, Date.now())
+    if (isUnfinished(told)) this.#items.set(url, { ...item, ...told, upload_url: url, offset })
+    else this.refreshSoon(0)
+    this.draw()
+  }
+
+  /** Forget everything: nobody is signed in any more. */
+  clear() {
+    this.#items.clear()
+    this.#cursor = null
+    this.#plan()
+    this.draw()
   }
 
   async #look() {
@@ -82,6 +118,10 @@ export class UploadList {
       this.#showError('')
       this.onReach(true)
     } catch (error) {
+      if (error.status === 401 && this.session.state !== 'open') {
+        this.session.refused('GET')
+        return
+      }
       if (error instanceof Refused && [401, 403, 404].includes(error.status) && !this.#own) {
         this.#own = true
         $('recent-title').textContent = 'From this browser'
@@ -97,7 +137,7 @@ export class UploadList {
   }
 
   async #lookAtServer() {
-    const answer = await (await ask(`${this.statusUrl}?limit=${PAGE}`)).json()
+    const answer = await (await ask(`${this.statusUrl}?limit=${PAGE}`, { headers: this.session.headers() })).json()
     const fresh = answer.uploads.map(absolute)
     const oldest = fresh.at(-1)?.created_at
     // What lies within the time these cover and is not among them was deleted elsewhere. What is older came by
@@ -127,6 +167,8 @@ export class UploadList {
     this.#isNews = false
     for (const item of items) {
       const before = this.#items.get(item.upload_url)
+      // A stream has told more than is confirmed.
+      if (this.#streams.has(item.upload_url)) item.offset = Math.max(item.offset, before?.offset ?? 0)
       if (before && before.offset < item.offset) this.#movedAt.set(item.upload_url, Date.now())
       this.#isNews ||= !before
     }
@@ -142,7 +184,7 @@ export class UploadList {
     $('more').disabled = true
     try {
       const query = `limit=${PAGE}&cursor=${encodeURIComponent(this.#cursor)}`
-      const answer = await (await ask(`${this.statusUrl}?${query}`)).json()
+      const answer = await (await ask(`${this.statusUrl}?${query}`, { headers: this.session.headers() })).json()
       const first = answer.uploads.map(absolute).filter((item) => !this.#items.has(item.upload_url))
       this.#cursor = answer.next_cursor
       this.#replace([...this.#items.values(), ...first])
@@ -188,7 +230,8 @@ export class UploadList {
 
   async #copy(item) {
     const copied = await copyText(item.upload_url)
-    this.say(copied ? 'Link copied' : `Copy it by hand: ${item.upload_url}`)
+    const done = this.session.state === 'open' ? 'Link copied' : 'Link copied. It opens only where you are signed in.'
+    this.say(copied ? done : `Copy it by hand: ${item.upload_url}`)
     return copied
   }
 
@@ -197,7 +240,8 @@ export class UploadList {
     try {
       // The page's own upload of it ends first, else it would start again when its address is gone.
       this.live(item.upload_url)?.remove()
-      const answer = await fetch(item.upload_url, { method: 'DELETE', headers: TUS })
+      const answer = await fetch(item.upload_url, { method: 'DELETE', headers: { ...TUS, ...this.session.headers() } })
+      if (answer.status === 401) this.session.refused('DELETE')
       if (!answer.ok && answer.status !== 404 && answer.status !== 410) {
         throw new Refused(answer.status, detail(await answer.text()) || `the server answers ${answer.status}`)
       }
@@ -223,23 +267,10 @@ export class UploadList {
   }
 }
 
-function absolute(item) {
-  return { ...item, upload_url: new URL(item.upload_url, document.baseURI).href }
+function isUnfinished(item) {
+  return item.status === 'pending' || item.status === 'partial'
 }
 
-async function copyText(text) {
-  try {
-    await navigator.clipboard.writeText(text)
-    return true
-  } catch {
-    // Outside https and localhost the page has no clipboard of its own; a selected text field still copies.
-    const field = document.createElement('textarea')
-    field.value = text
-    field.className = 'sprite'
-    document.body.append(field)
-    field.select()
-    const copied = document.execCommand('copy')
-    field.remove()
-    return copied
-  }
+function absolute(item) {
+  return { ...item, upload_url: new URL(item.upload_url, document.baseURI).href }
 }

@@ -1,15 +1,20 @@
-// The page: puts the uploader and the list together and says how the connection is.
+// The page: puts sign-in, uploader, list and links together and says how the connection is.
 
+import { Links } from './links.js'
 import { UploadList } from './list.js'
 import { remember, resumable } from './memory.js'
 import { Pace } from './pace.js'
-import { applyLimits, bytesLeft, createUploader, liveUpload, rememberFiles } from './uploader.js'
+import { Session } from './session.js'
+import { SignIn } from './sign-in.js'
+import { bytesLeft, createUploader, discard, largestSize, liveUpload, rememberFiles } from './uploader.js'
+import { note, restrictions, welcome } from './visitor.js'
 import { bytes, left } from './words.js'
 
 const $ = (id) => document.getElementById(id)
-const { endpoint: endpointPath, status: statusPath } = document.documentElement.dataset
-const endpoint = new URL(endpointPath, document.baseURI).href
-const statusUrl = new URL(statusPath, document.baseURI).href
+const { dataset } = document.documentElement
+const at = (path) => new URL(path, document.baseURI).href
+const endpoint = at(dataset.endpoint)
+const isLinkPage = 'link' in dataset
 
 const CONNECTION = {
   fine: 'connected',
@@ -18,6 +23,9 @@ const CONNECTION = {
 }
 
 let uppy = null
+let letGo = null
+let link = null // what the link allows whose page this is
+let starting = Promise.resolve()
 let toastTimer = 0
 let isReached = true
 let drawing = 0
@@ -48,25 +56,33 @@ function reach(is) {
   showConnection()
 }
 
-const list = new UploadList({
-  statusUrl,
-  live: (url) => uppy && liveUpload(uppy, url),
-  resumable,
-  say,
-  onReach: reach,
-})
+const session = new Session(at(dataset.auth), showSession)
+const signIn = new SignIn(session)
+const links = new Links({ url: at(dataset.links), session, say })
+const list = isLinkPage
+  ? null
+  : new UploadList({
+      statusUrl: at(dataset.status),
+      session,
+      live: (url) => uppy && liveUpload(uppy, url),
+      resumable,
+      say,
+      onReach: reach,
+    })
 
 const hooks = {
   say,
   created(url, file) {
-    remember({ upload_url: url, filename: file.name, size: file.size, content_type: file.type })
-    list.refreshSoon()
+    // What somebody sent who signs in is in the server's list, and not for the next person at this browser.
+    const isOpen = !isLinkPage && session.state === 'open'
+    if (isOpen) remember({ upload_url: url, filename: file.name, size: file.size, content_type: file.type })
+    list?.refreshSoon()
   },
-  changed: () => list.refreshSoon(),
+  changed: () => list?.refreshSoon(),
   moved() {
     drawing ||= setTimeout(() => {
       drawing = 0
-      list.draw()
+      list?.draw()
       showConnection()
     }, 250)
   },
@@ -75,33 +91,90 @@ const hooks = {
   reached: () => reach(true),
 }
 
+/** The name under which this browser keeps chosen files: nobody finds those of somebody else. */
+function ownerOfFiles() {
+  if (isLinkPage) return `link ${location.pathname}`
+  return session.state === 'open' ? 'page' : `page of ${session.user}`
+}
+
+async function startUploader() {
+  let parts
+  try {
+    parts = await import('./vendor/uppy.js')
+  } catch (error) {
+    console.error(error)
+    $('drop-missing').textContent =
+      'The upload widget is not built. Run “make assets” in the server’s source folder, then reload this page.'
+    $('drop-missing').hidden = false
+    return
+  }
+  if (session.state === 'out') return
+  uppy = createUploader(parts, { id: ownerOfFiles(), endpoint, session, hooks, canDownload: !isLinkPage })
+  letGo = rememberFiles(uppy, parts)
+  const here = uppy
+  const largest = await largestSize(endpoint).catch(() => 0)
+  here.setOptions({ restrictions: link ? restrictions(link, largest) : { maxFileSize: largest || null } })
+  const anything = largest > 0 ? `Any kind of file, up to ${bytes(largest)} each` : 'Any kind of file, any size'
+  here.getPlugin('Dashboard')?.setOptions({ note: link ? note(link) : anything })
+}
+
+function stopUploader() {
+  if (uppy) discard(uppy)
+  letGo?.()
+  uppy = letGo = null
+}
+
+/** Somebody came, or went, or will have to show who they are. */
+function showSession() {
+  const { state, user } = session
+  const isOut = state === 'out'
+  signIn.show()
+  document.documentElement.dataset.session = state
+  document.querySelector('main').classList.toggle('alone', isOut)
+  for (const id of ['drop', 'side']) $(id).hidden = isOut
+  $('who').hidden = isOut || state === 'open'
+  $('who-name').textContent = user ?? ''
+  $('sign-out').setAttribute('aria-label', `Sign out ${user ?? ''}`)
+  $('recent-title').textContent = 'Your uploads'
+  $('empty-about').textContent = 'Your first upload shows up here, ready to download.'
+  links.refresh()
+  if (isOut) {
+    stopUploader()
+    list.clear()
+    return
+  }
+  starting = starting.then(() => uppy ?? startUploader())
+  list.refresh()
+}
+
+$('sign-out').addEventListener('click', async () => {
+  const count = uppy ? uppy.getFiles().filter((file) => !file.progress.uploadComplete).length : 0
+  const files = count === 1 ? 'One upload' : `${count} uploads`
+  const question = `${files} of this page will stop. What has arrived is kept: add the files again to go on.`
+  if (count === 0 || confirm(question)) await session.signOut()
+})
+
 window.addEventListener('offline', () => {
   showConnection()
-  list.draw()
+  list?.draw()
 })
 window.addEventListener('online', () => {
   showConnection()
-  list.refresh()
+  list?.refresh()
 })
 
 $('endpoint').textContent = endpoint
 document.title = `Uploads · ${location.host}`
 showConnection()
-list.refresh()
-
-try {
-  const parts = await import('./vendor/uppy.js')
-  uppy = createUploader(parts, { endpoint, hooks })
-  rememberFiles(uppy, parts)
-} catch (error) {
-  console.error(error)
-  $('drop-missing').textContent =
-    'The upload widget is not built. Run “make assets” in the server’s source folder, then reload this page.'
-  $('drop-missing').hidden = false
-}
-if (uppy) {
-  const size = await applyLimits(uppy, endpoint).catch(() => 0)
-  uppy
-    .getPlugin('Dashboard')
-    .setOptions({ note: size > 0 ? `Any kind of file, up to ${bytes(size)} each` : 'Any kind of file, any size' })
+if (isLinkPage) {
+  link = await welcome(endpoint)
+  if (link) await startUploader()
+} else {
+  await session.begin({ onReach: reach })
+  if (session.state === 'open') {
+    list.refresh()
+    await startUploader()
+  } else {
+    showSession()
+  }
 }

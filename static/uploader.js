@@ -37,13 +37,14 @@ const CORE_WORDS = {
 const TOUCH_WORDS = { dropPasteBoth: 'Send from this device %{browseFiles} %{browseFolders}' }
 
 /**
- * Set up Uppy on the page. `parts` are the classes of vendor/uppy.js. `hooks` are told what happens:
+ * Set up Uppy on the page. `parts` are the classes of vendor/uppy.js. What it keeps in the browser goes by `id`.
+ * `session` says who asks. `canDownload`: what was sent may be had back. `hooks` are told what happens:
  * `created(url, file)`; `changed()`, an upload ended or went away; `moved()`, anything is other than before;
  * `sent(id, bytes)`; `trying()` and `reached()`, the server fell silent or answers again; `say(text)` is for people.
  */
-export function createUploader(parts, { endpoint, hooks }) {
+export function createUploader(parts, { id, endpoint, session, hooks, canDownload }) {
   const { Uppy, Dashboard, Tus } = parts
-  const uppy = new Uppy({ id: 'page', autoProceed: true, locale: { strings: CORE_WORDS } })
+  const uppy = new Uppy({ id, autoProceed: true, locale: { strings: CORE_WORDS } })
   uppy.use(Dashboard, {
     target: '#drop',
     inline: true,
@@ -52,7 +53,7 @@ export function createUploader(parts, { endpoint, hooks }) {
     theme: 'auto',
     fileManagerSelectionType: 'both',
     proudlyDisplayPoweredByUppy: false,
-    showLinkToFileUploadResult: true,
+    showLinkToFileUploadResult: canDownload,
     singleFileFullScreen: false,
     hideProgressDetails: true, // its guess at the time left is far off when bytes go in gusts, or after a reload
     disableInformer: true, // its messages go where the page's own do
@@ -62,7 +63,8 @@ export function createUploader(parts, { endpoint, hooks }) {
     endpoint,
     limit: AT_ONCE,
     retryDelays: RETRIES,
-    onShouldRetry: (error, attempt, options, standard) => shouldRetry(error, standard, hooks),
+    onBeforeRequest: authorizer(uppy, session),
+    onShouldRetry: (error, attempt, options, standard) => shouldRetry(error, standard, session, hooks),
     onError: explain,
     onAfterResponse: () => hooks.reached(),
   })
@@ -71,29 +73,42 @@ export function createUploader(parts, { endpoint, hooks }) {
   return uppy
 }
 
-/** Remember chosen files over a reload. Only one tab may: two would send the same files at the same time. */
+/**
+ * Remember chosen files over a reload. Only one tab may: two would send the same files at the same time.
+ * Gives what lets another tab do so.
+ */
 export function rememberFiles(uppy, { GoldenRetriever }) {
+  let letGo
+  let isOver = false
+  const over = new Promise((resolve) => (letGo = resolve)).then(() => (isOver = true))
   const start = () =>
+    isOver ||
     uppy.use(GoldenRetriever, {
       expires: 7 * DAY,
       indexedDB: { expires: 7 * DAY, maxFileSize: 256 * MiB, maxTotalSize: 1024 * MiB },
     })
-  if (!navigator.locks) return start() // plain http on a name other than localhost
   const held = () => {
     start()
-    return new Promise(() => {}) // until the tab closes
+    return over // or until the tab closes
   }
   // The page that is being reloaded may hold the lock a moment longer.
-  navigator.locks.request('tusserver:files', { signal: AbortSignal.timeout(1500) }, held).catch(() => {})
-  return undefined
+  const options = { signal: AbortSignal.timeout(1500) }
+  if (navigator.locks) navigator.locks.request(`tusserver:files ${uppy.getID()}`, options, held).catch(() => {})
+  else start() // plain http on a name other than localhost
+  return letGo
 }
 
-/** Tell people before they send what the server would refuse. */
-export async function applyLimits(uppy, endpoint) {
+/** Take the uploader off the page and its files out of the browser. What has arrived stays on the server. */
+export function discard(uppy) {
+  uppy.pauseAll()
+  uppy.clear() // without telling the server to delete anything, as cancelling does
+  uppy.destroy()
+}
+
+/** The largest file that the server takes, so that people are told before they send; 0 where there is no limit. */
+export async function largestSize(endpoint) {
   const answer = await fetch(endpoint, { method: 'OPTIONS' })
-  const size = Number(answer.headers.get('Tus-Max-Size'))
-  if (size > 0) uppy.setOptions({ restrictions: { maxFileSize: size } })
-  return size
+  return Number(answer.headers.get('Tus-Max-Size'))
 }
 
 /** What this page does with the upload at an address; nothing when it has none there. */
@@ -130,8 +145,28 @@ function addressOf(file) {
   return url ? new URL(url, document.baseURI).href : null
 }
 
-function shouldRetry(error, standard, hooks) {
+/** Make the function that tus-js-client calls before each request: it adds the token, and waits where there is none. */
+function authorizer(uppy, session) {
+  const latest = new Map() // by file: its newest request
+  return async (request, file) => {
+    latest.set(file.id, request)
+    while (!session.allows(request.getMethod())) {
+      await session.signedIn()
+      const now = uppy.getFile(file.id)
+      const isWanted = now && !now.isPaused && latest.get(file.id) === request
+      // Paused, removed or started again meanwhile: a request that is let go now would make an upload nobody asks for.
+      if (!isWanted) await new Promise(() => {})
+    }
+    for (const [name, value] of Object.entries(session.headers())) request.setHeader(name, value)
+  }
+}
+
+function shouldRetry(error, standard, session, hooks) {
   const status = error.originalResponse?.getStatus() ?? 0
+  if (status === 401 && session.state !== 'open') {
+    session.refused(error.originalRequest.getMethod())
+    return true // it waits for somebody to sign in before it is sent again
+  }
   if (status === 0 || status >= 500) hooks.trying()
   return standard(error)
 }

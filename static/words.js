@@ -56,6 +56,17 @@ export function expiry(expiresAt, now) {
   return seconds <= 0 ? 'expired' : `expires in ${span(seconds)}`
 }
 
+/** What an upload link allows: "up to 1 GB each · 2 of 10 files · expires in 6 days". */
+export function terms(link, now) {
+  const many = link.uploads === 1 ? '1 file' : `${link.uploads} files`
+  const words = [
+    link.max_size ? `up to ${bytes(link.max_size)} each` : '',
+    link.max_uploads ? `${link.uploads} of ${link.max_uploads} files` : many,
+    expiry(link.expires_at, now),
+  ]
+  return words.filter(Boolean).join(' · ')
+}
+
 /** The letters on a file's tile and its colour: what the name ends in, and a kind. */
 export function kind(name, type) {
   const ending = /\.([A-Za-z0-9]{1,5})$/.exec(name ?? '')?.[1]?.toLowerCase() ?? ''
@@ -68,6 +79,17 @@ export function detail(text) {
   try {
     const problem = JSON.parse(text)
     return problem.detail || problem.title || ''
+  } catch {
+    return ''
+  }
+}
+
+/** What a problem document says, with its title where that is not said in the sentence. */
+export function problem(text) {
+  try {
+    const { title, detail: sentence } = JSON.parse(text)
+    const words = [title, sentence === title ? '' : sentence].filter(Boolean).join(': ')
+    return words && `${words}.`
   } catch {
     return ''
   }

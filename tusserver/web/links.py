@@ -23,6 +23,7 @@ from tusserver.protocol.requests import check_version, parse_method
 from tusserver.protocol.rules import Grant
 from tusserver.web.auth import caller_of
 from tusserver.web.json_body import moment, read_json
+from tusserver.web.page import is_browser, page_of_link
 from tusserver.web.site import Site, site_of
 from tusserver.web.tus import COLLECTION_METHODS, create_by, options
 
@@ -79,11 +80,25 @@ async def remove(request: web.Request) -> web.StreamResponse:
 
 
 async def show(request: web.Request) -> web.StreamResponse:
-    """`GET /links/{id}`: what it allows; whoever knows the address may ask."""
+    """`GET /links/{id}/`: what it allows, or for a browser the page to upload by it; whoever knows the address may ask."""
     site = site_of(request)
+    if is_browser(request):
+        return await _show_page(request)
     told = describe(site, await _load(request))
     del told["announce"]
-    return web.json_response(told, headers={"Cache-Control": "no-store"})
+    return web.json_response(told, headers={"Cache-Control": "no-store", "Vary": "Accept"})
+
+
+async def _show_page(request: web.Request) -> web.StreamResponse:
+    """The page says in words what is the matter with a link that is none."""
+    if not request.path.endswith("/"):
+        # Relative, as Location is everywhere: it holds behind every proxy.
+        raise web.HTTPPermanentRedirect(f"{request.match_info['id']}/", headers={"Vary": "Accept"})
+    try:
+        await _load(request)
+    except LinkNotFound:
+        return await page_of_link(LinkNotFound.status)
+    return await page_of_link()
 
 
 async def collection(request: web.Request) -> web.StreamResponse:

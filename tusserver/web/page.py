@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from aiohttp import web
@@ -28,13 +29,30 @@ class NoSuchFile(Refusal):
 
 async def root(request: web.Request) -> web.StreamResponse:
     """`GET /`: the page for a browser, a greeting for a program."""
-    if "text/html" not in request.headers.get("Accept", ""):
+    if not is_browser(request):
         return web.json_response({"message": "Hello World"}, headers={"Vary": "Accept"})
-    site = site_of(request)
+    endpoint = site_of(request).settings.tus_path.lstrip("/")
+    return await _page({'data-endpoint="files/"': f'data-endpoint="{endpoint}"'})
+
+
+async def page_of_link(status: int = 200) -> web.StreamResponse:
+    """The same page for an upload link, two folders below the root: what is uploaded there goes to the link itself."""
+    words = {'data-endpoint="files/"': 'data-endpoint="./" data-link', 'href="./"': 'href="../../"'}
+    return await _page({**words, '="static/': '="../../static/'}, status)
+
+
+def is_browser(request: web.Request) -> bool:
+    """Somebody looks, rather than a program."""
+    return "text/html" in request.headers.get("Accept", "")
+
+
+async def _page(words: Mapping[str, str], status: int = 200) -> web.Response:
     text = await asyncio.to_thread((FOLDER / "index.html").read_text, encoding="utf-8")
-    text = text.replace('data-endpoint="files/"', f'data-endpoint="{site.settings.tus_path.lstrip("/")}"')
+    for word, other in words.items():
+        text = text.replace(word, other)
     return web.Response(
         text=text,
+        status=status,
         content_type="text/html",
         headers={
             "Content-Security-Policy": POLICY,

@@ -41,7 +41,7 @@ ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
 # They answer OPTIONS themselves, and any method that `X-HTTP-Method-Override` stands in for.
 LINK_ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
     ("/links/{id}", {"GET": links.show, "DELETE": links.remove, "*": links.collection}),
-    ("/links/{id}/", {"*": links.collection}),
+    ("/links/{id}/", {"GET": links.show, "*": links.collection}),
 )
 
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 import base64
 import io
 import json
+import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import jwt
 from aiohttp import FormData
+from pytest_aiohttp import AiohttpClient
 
 from tests.tus_client import Reply, TusClient
+from tusserver.app import make_app
+from tusserver.settings import Auth, Settings
 
 
 class RestClient:
@@ -66,6 +72,24 @@ class RestClient:
         reply = await self.send("GET", f"/status/{quote(name)}")
         assert reply.status == 200, reply
         return said(reply)
+
+
+SECRET = "a secret that is long enough for HS256"
+
+
+def token(owner: str, *, lasts: float = 900.0, began: float = 0.0, scope: str = "") -> str:
+    """What an identity provider with the shared secret issues; times in seconds from now."""
+    now = time.time()
+    claims = {"sub": owner, "iat": now + began, "exp": now + lasts, "scope": scope}
+    return jwt.encode(claims, SECRET, "HS256")
+
+
+async def owners_of(aiohttp_client: AiohttpClient, folder: Path, **chosen: Any) -> dict[str, RestClient]:
+    """Clients of ann, bo and root, who is admin, of one server where everybody needs a token."""
+    settings = Settings(upload_folder=folder / "uploads", auth=Auth.REQUIRED, jwt_secret=SECRET, **chosen)
+    tus = TusClient(await aiohttp_client(make_app(settings)))
+    tokens = {"ann": token("ann"), "bo": token("bo"), "root": token("root", scope="admin")}
+    return {name: RestClient(tus, Authorization=f"Bearer {text}") for name, text in tokens.items()}
 
 
 def said(reply: Reply) -> dict[str, Any]:

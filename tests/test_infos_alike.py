@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from tests.contracts.infos_values import an_upload, seconds, walk
-from tusserver.infos.base import Infos
+from tusserver.infos.base import Infos, OwnedBy, Quota
 from tusserver.infos.memory import MemoryInfos
 from tusserver.infos.sqlite import SqliteInfos
 from tusserver.protocol.errors import BackendError
-from tusserver.protocol.uploads import Kind, State, Upload
+from tusserver.protocol.uploads import Chunk, Kind, State, Upload
 
 IDS = [f"{number:022}" for number in range(12)]
 TEXTS = [None, "", "a", "b"]
@@ -38,14 +38,23 @@ def any_upload(chance: random.Random) -> Upload:
         expires_at=chance.choice(MOMENTS),
         completed_at=chance.choice(MOMENTS),
         unverified=chance.choice([True, False]),
+        checksum=chance.choice(TEXTS),
+        overwrites=chance.choice([True, False]),
+        last_chunk=chance.choice([None, Chunk(1, 0, 2)]),
+        updated_at=seconds(chance.randrange(4)),
     )
 
 
-async def write(infos: Infos, act: str, upload: Upload) -> type[BaseException] | None:
+def any_quota(chance: random.Random) -> Quota | None:
+    size, unfinished, recent = (chance.choice([None, None, most]) for most in (20, 4, 6))
+    return chance.choice([None, Quota(size, unfinished, recent, chance.randrange(9))])
+
+
+async def write(infos: Infos, act: str, upload: Upload, quota: Quota | None) -> type[BaseException] | None:
     """Do one write; gives the kind of its refusal."""
     try:
         if act == "create":
-            await infos.create(upload)
+            await infos.create(upload, quota=quota)
         elif act == "delete":
             await infos.delete(upload.id)
         elif act == "save":
@@ -67,6 +76,9 @@ async def answers(infos: Infos, chance: random.Random) -> list[Any]:
         await walk(infos, limit, owner=owner, filename=name, states=states),
         await infos.expired(moment, limit=limit),
         await infos.finished_before(moment, limit=limit),
+        await infos.newest(owner, text or "", states),
+        await infos.older_of_name(an_upload(owner=owner, filename=text, created_at=moment)),
+        await infos.stale(moment, of=chance.choice([None, OwnedBy(owner)]), after=chance.choice(IDS), limit=limit),
         await infos.unfinished(after=chance.choice(IDS), limit=limit),
         await infos.finals_of(chance.choice(IDS)),
         await infos.same_final(wanted),
@@ -82,7 +94,8 @@ async def test_sqlite_answers_as_memory_does(tmp_path: Path, seed: int) -> None:
     await sqlite.open()
     for _ in range(250):
         act, upload = chance.choice(["create", "create", "save", "move", "delete"]), any_upload(chance)
-        assert await write(sqlite, act, upload) == await write(memory, act, upload)
+        quota = any_quota(chance)
+        assert await write(sqlite, act, upload, quota) == await write(memory, act, upload, quota)
         question = chance.random()
         found = await answers(sqlite, random.Random(question))
         assert found == await answers(memory, random.Random(question))

@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-import sqlite3
-import struct
-from collections.abc import AsyncIterator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.contracts.infos import FULL, InfosContract
+from tests.contracts.infos import InfosContract
 from tests.contracts.infos_values import add, an_upload, ids, new_id, seconds
 from tests.databases import by_hand, commits
+from tusserver.accounts.base import Accounts
 from tusserver.infos.base import Infos
-from tusserver.infos.sqlite import SqliteInfos, queries
+from tusserver.infos.sqlite import SqliteAccounts, SqliteInfos, queries
+from tusserver.infos.sqlite.database import changing
 from tusserver.infos.sqlite.rows import to_row
 from tusserver.infos.sqlite.writer import Writer
 from tusserver.protocol.errors import Conflict, NotFound, OutOfSpace, Unavailable
@@ -26,6 +25,10 @@ from tusserver.protocol.uploads import Kind, State
 
 
 class TestSqliteInfos(InfosContract):
+    @pytest.fixture
+    def accounts(self, infos: SqliteInfos) -> Accounts:
+        return SqliteAccounts(infos)
+
     @pytest.fixture
     async def infos(self, path: Path) -> AsyncIterator[Infos]:
         infos = SqliteInfos(path)
@@ -76,12 +79,12 @@ async def test_what_arrives_during_a_transaction_waits_for_the_next(path: Path) 
 
 async def test_a_transaction_with_a_durable_write_in_it_is_on_disk_before_it_is_answered(infos: SqliteInfos) -> None:
     said: list[str] = []
-    infos._open.connections.write.set_trace_callback(said.append)
+    infos.database.opened.connections.write.set_trace_callback(said.append)
     for durable in ([False], [True], [False, True, False], [False, False], [True, True]):
         said.clear()
         await asyncio.gather(*(infos.create(an_upload(), durable=each) for each in durable))
         transaction = said[said.index("BEGIN IMMEDIATE") :]
-        (level,) = infos._open.connections.write.execute("PRAGMA synchronous").fetchone()
+        (level,) = infos.database.opened.connections.write.execute("PRAGMA synchronous").fetchone()
         # FULL flushes the log at each commit, NORMAL only before it is folded into the database.
         assert level == (2 if any(durable) else 1)
         assert transaction.count("BEGIN IMMEDIATE") == 1
@@ -197,7 +200,7 @@ async def test_a_full_database_is_out_of_space_and_keeps_what_it_has(path: Path)
     await infos.open()
     (upload,) = await add(infos, an_upload(length=9))
     # As a disk that has no room for one page more.
-    writer = infos._open.connections.write
+    writer = infos.database.opened.connections.write
     writer.execute("PRAGMA max_page_count = 1")
     large = [an_upload(metadata="x" * 20_000) for _ in range(5)]
     answers = await asyncio.gather(
@@ -225,11 +228,11 @@ async def test_a_record_of_another_program_is_unavailable_and_the_others_are_not
 async def test_a_database_that_cannot_be_written_for_a_while_is_unavailable_for_that_while(infos: SqliteInfos) -> None:
     (upload,) = await add(infos, an_upload(length=9))
     # As a disk that was mounted for reading only.
-    infos._open.connections.write.execute("PRAGMA query_only = 1")
+    infos.database.opened.connections.write.execute("PRAGMA query_only = 1")
     with pytest.raises(Unavailable, match=r"^the database infos\.db cannot be written$"):
         await infos.save(replace(upload, offset=1))
     assert await infos.load(upload.id) == upload
-    infos._open.connections.write.execute("PRAGMA query_only = 0")
+    infos.database.opened.connections.write.execute("PRAGMA query_only = 0")
     await infos.save(replace(upload, offset=1))
 
 
@@ -256,7 +259,7 @@ async def test_closing_in_the_turn_of_a_write_still_commits_it(infos: SqliteInfo
     upload = an_upload()
     writer = Writer(sqlite3.connect(path, isolation_level=None, check_same_thread=False), "infos.db", 1.0)
     writing = asyncio.create_task(
-        writer.write(queries.CREATE, to_row(upload), missed=Conflict("there"), durable=False)
+        writer.write(changing(to_row(upload), queries.CREATE, missed=Conflict("there")), durable=False)
     )
     await asyncio.sleep(0)
     await writer.close()
@@ -265,7 +268,7 @@ async def test_closing_in_the_turn_of_a_write_still_commits_it(infos: SqliteInfo
 
 
 async def test_the_connections_that_read_cannot_write(infos: SqliteInfos) -> None:
-    for reader in (infos._open.connections.at_once, infos._open.connections.aside):
+    for reader in (infos.database.opened.connections.at_once, infos.database.opened.connections.aside):
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             reader.execute("DELETE FROM uploads")
 
@@ -315,11 +318,29 @@ def test_a_write_whose_event_loop_ended_is_still_made(path: Path) -> None:
         (queries.LOAD, ("x",), "sqlite_autoindex_uploads_1"),
         (queries.SAVE[0], to_row(an_upload()), "sqlite_autoindex_uploads_1"),
         (queries.SAVE[1], to_row(an_upload()), "sqlite_autoindex_uploads_1"),
-        (queries.DELETE[0], ("x",), "sqlite_autoindex_uploads_1"),
+        (queries.DELETE, ("x",), "sqlite_autoindex_uploads_1"),
         (queries.KNOWN, ("[]",), "sqlite_autoindex_uploads_1"),
         (queries.EXPIRED, (1, 1), "uploads_expiring"),
         (queries.FINISHED, (1, 1), "uploads_finished"),
         (queries.UNFINISHED, ("x", 1), "uploads_unfinished"),
+        (queries.STALE, ("x", 1, 1), "uploads_unfinished (id>"),
+        (queries.STALE_OF, ("x", 1, 1, "o"), "uploads_unfinished (id>"),
+        (queries.OLDER_OF_NAME, ("o", "f", 1, "x"), "uploads_name (filename=? AND created_at<"),
+        (*queries.newest("o", "f", []), "uploads_name (filename=?"),
+        (*queries.newest(None, "f", [State.COMPLETE]), "uploads_name (filename=?"),
+        (*queries.newest(None, "f", [State.PENDING, State.RECEIVING]), "uploads_rare (state=?"),
+        (queries.TOTALS, ("o",), "totals USING PRIMARY KEY (owner=?)"),
+        (
+            queries.COUNT_RECENT,
+            ("o", 1, 2, 3),
+            "COVERING INDEX uploads_owner (owner=? AND created_at>? AND created_at<?",
+        ),
+        (
+            queries.COUNT_RECENT_OF_NOBODY,
+            (None, 1, 2, 3),
+            "COVERING INDEX uploads_newest (created_at>? AND created_at<?",
+        ),
+        (queries.ROOM_OF_LINK, ("x",), "sqlite_autoindex_links_1"),
         (queries.SAME_FINAL, (1, "", "", ""), "uploads_final"),
         (queries.FINALS_OF, ("x",), "PRIMARY KEY (part=?)"),
         (*queries.listing(None, [], None, 9, (1, "x")), "uploads_newest"),

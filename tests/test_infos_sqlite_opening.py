@@ -23,7 +23,7 @@ def path(tmp_path: Path) -> Path:
 
 
 async def test_records_are_there_after_closing_and_opening(path: Path) -> None:
-    upload = an_upload(updated_at=seconds(3), **FULL)
+    upload = an_upload(updated_at=seconds(3), **{**FULL, "link": None})
     for turn in range(3):
         infos = SqliteInfos(path)
         await infos.open()
@@ -78,7 +78,7 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(path: 
         other.execute("PRAGMA user_version = 1000")
     with unchanged(path):
         sentence = await refused(path)
-    assert sentence == "the database infos.db is of a newer version (1000) than this program knows (1)"
+    assert sentence == "the database infos.db is of a newer version (1000) than this program knows (2)"
 
 
 @pytest.mark.parametrize("content", [b"not a database\n" * 1000, b"short", b"SQLite format 3\0" + b"\xff" * 5000])
@@ -129,6 +129,8 @@ async def test_a_new_database_that_somebody_holds_is_refused(path: Path, lock: s
     with by_hand(path) as other:
         other.execute(f"BEGIN {lock}")
         assert await refused(path) == "the database infos.db is held by another process"
+
+
 async def test_a_table_of_another_program_is_refused_and_left_as_it_is(path: Path) -> None:
     with by_hand(path) as other:
         other.execute("CREATE TABLE uploads (x)")
@@ -141,18 +143,19 @@ async def test_a_table_of_another_program_is_refused_and_left_as_it_is(path: Pat
 async def test_a_damaged_database_is_unavailable_with_one_sentence(path: Path) -> None:
     infos = SqliteInfos(path)
     await infos.open()
+    await infos.close()
+    empty = path.stat().st_size
+    await infos.open()
     uploads = [an_upload(metadata="x" * 500) for _ in range(500)]
     await asyncio.gather(*(infos.create(upload) for upload in uploads))
     await infos.close()
     with path.open("r+b") as file:
-        # All pages behind the first, which holds the list of tables.
+        # All pages behind the first ones, which hold the list of tables.
         size = file.seek(0, 2)
-        file.seek(4096)
-        file.write(b"\xff" * (size - 4096))
+        file.seek(empty)
+        file.write(b"\xff" * (size - empty))
     await infos.open()
     for act in (infos.load(uploads[0].id), infos.save(uploads[0]), infos.page()):
         with pytest.raises(Unavailable, match=r"^the database infos\.db is damaged$"):
             await act
     await infos.close()
-
-

@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.contracts.infos_questions import QuestionsContract
-from tests.contracts.infos_values import START, add, an_upload, ids, new_id, seconds, walk
+from tests.contracts.infos_quotas import QuotasContract
+from tests.contracts.infos_values import START, a_link, add, an_upload, ids, new_id, seconds, walk
+from tusserver.accounts.base import Accounts
 from tusserver.infos.base import Infos
 from tusserver.protocol.errors import Conflict, NotFound
-from tusserver.protocol.uploads import Kind, State, Upload
+from tusserver.protocol.uploads import Chunk, Kind, State, Upload
 
 LARGEST = 2**63 - 1
 FULL = {
@@ -29,16 +31,21 @@ FULL = {
     "expires_at": seconds(1),
     "completed_at": seconds(2),
     "unverified": True,
+    "link": "l" * 22,
+    "checksum": f"sha256:{'0' * 64}",
+    "overwrites": True,
+    "last_chunk": Chunk(3, 0, 7),
 }
 NAMES = ["", " ", "a\0b", "日本語.png", "🦆", "e\u0301", "'; DROP TABLE uploads; --", "\udcff\udcfe.bin", "x" * 100_000]
 
 
-class InfosContract(QuestionsContract):
+class InfosContract(QuestionsContract, QuotasContract):
     """Every promise of `tusserver.infos.base.Infos` that holds in one process."""
 
     # Records
 
-    async def test_a_record_comes_back_with_every_field(self, infos: Infos) -> None:
+    async def test_a_record_comes_back_with_every_field(self, infos: Infos, accounts: Accounts) -> None:
+        await accounts.add_link(a_link(id="l" * 22))
         assert FULL.keys() | {"id", "created_at", "updated_at"} == {field.name for field in fields(Upload)}
         (upload,) = await add(infos, an_upload(updated_at=seconds(3), **FULL))
         assert await infos.load(upload.id) == upload
@@ -102,7 +109,8 @@ class InfosContract(QuestionsContract):
             assert await infos.load(upload.id) == upload
             assert (await infos.page()).uploads == (upload,)
 
-    async def test_save_replaces_every_field(self, infos: Infos) -> None:
+    async def test_save_replaces_every_field(self, infos: Infos, accounts: Accounts) -> None:
+        await accounts.add_link(a_link(id="l" * 22))
         full, bare = an_upload(updated_at=seconds(3), **FULL), an_upload(created_at=seconds(5))
         await add(infos, full, bare)
         emptied, filled = replace(bare, id=full.id), replace(full, id=bare.id)

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from tests.contracts.infos_values import START, add, an_upload, ids, new_id, seconds, walk
-from tusserver.infos.base import Infos
+from tusserver.infos.base import Infos, OwnedBy
 from tusserver.protocol.uploads import Kind, State, Upload
 
 
@@ -98,7 +98,9 @@ class QuestionsContract:
             assert await walk(infos, 50, owner=owner, states=states, filename=name) == wanted
             assert await walk(infos, 3, owner=owner, states=states, filename=name) == wanted
 
-    @pytest.mark.parametrize("cursor", ["", "x", "!", "MQ", "YSBi", "MSAy=", "日本", "a" * 4000, "OTIyMzM3MjAzNjg1NDc3NTgwOCB4"])
+    @pytest.mark.parametrize(
+        "cursor", ["", "x", "!", "MQ", "YSBi", "MSAy=", "日本", "a" * 4000, "OTIyMzM3MjAzNjg1NDc3NTgwOCB4"]
+    )
     async def test_a_cursor_that_no_page_gave_is_a_value_error(self, infos: Infos, cursor: str) -> None:
         with pytest.raises(ValueError, match="cursor"):
             await infos.page(cursor=cursor)
@@ -109,6 +111,51 @@ class QuestionsContract:
         while page.next_cursor is not None:
             assert page.next_cursor.replace("-", "").replace("_", "").isalnum()
             page = await infos.page(limit=1, cursor=page.next_cursor)
+
+    # Filenames
+
+    async def test_the_newest_of_a_name_is_the_owners_and_none_is_an_owner_too(self, infos: Infos) -> None:
+        facts = {"filename": "\udcff", "length": 0}
+        older = an_upload(owner="ann", created_at=seconds(1), state=State.COMPLETE, **facts)
+        newer = an_upload(owner="ann", created_at=seconds(2), **facts)
+        nobodys = an_upload(created_at=seconds(3), **facts)
+        await add(infos, newer, nobodys, older, an_upload(owner="bob", created_at=seconds(9), **facts))
+        await add(infos, an_upload(owner="ann", created_at=seconds(9), filename="other"))
+        await add(infos, an_upload(owner="ann", created_at=seconds(9), kind=Kind.PARTIAL, **facts))
+        assert await infos.newest("ann", "\udcff") == newer
+        assert await infos.newest(None, "\udcff") == nobodys
+        assert await infos.newest("ann", "\udcff", [State.COMPLETE]) == older
+        assert await infos.newest("ann", "\udcff", [State.PENDING, State.RECEIVING]) == newer
+        assert await infos.newest("ann", "\udcff", [State.FAILED]) is None
+        assert await infos.newest("ann", "") is None
+        assert await infos.newest("", "\udcff") is None
+
+    async def test_of_one_moment_the_newest_has_the_greatest_id(self, infos: Infos) -> None:
+        states = [State.PENDING, State.RECEIVING] * 5
+        uploads = await add(infos, *(an_upload(filename="a", state=state) for state in states))
+        for asked in ((), states):
+            found = await infos.newest(None, "a", asked)
+            assert found is not None
+            assert found.id == max(ids(uploads))
+
+    async def test_older_of_a_name_are_complete_uploads_of_the_same_owner(self, infos: Infos) -> None:
+        def named(created: int, **fields: object) -> Upload:
+            return an_upload(**{"filename": "a", "state": State.COMPLETE, "created_at": seconds(created), **fields})
+
+        upload, first, beside = await add(infos, named(5), named(1), named(5))
+        await add(infos, named(6), named(1, owner="ann"), named(1, filename="A"), named(1, filename=None))
+        await add(infos, named(1, state=State.RECEIVING), named(1, state=State.FAILED), named(1, kind=Kind.PARTIAL))
+        assert ids(await infos.older_of_name(upload)) == [beside.id, first.id]
+        assert ids(await infos.older_of_name(replace(upload, owner="ann", created_at=START))) == []
+        assert len(await infos.older_of_name(replace(upload, owner="ann"))) == 1
+        assert await infos.older_of_name(replace(upload, filename=None)) == []
+
+    async def test_no_more_than_a_hundred_older_ones_are_given_at_once(self, infos: Infos) -> None:
+        old = await add(
+            infos, *(an_upload(filename="a", state=State.COMPLETE, created_at=seconds(at)) for at in range(101))
+        )
+        newest_first = list(reversed(ids(old)))
+        assert ids(await infos.older_of_name(an_upload(filename="a", created_at=seconds(200)))) == newest_first[:100]
 
     # What the sweeper and recovery ask
 
@@ -155,6 +202,20 @@ class QuestionsContract:
         assert ids(await infos.unfinished(limit=2)) == wanted[:2]
         assert ids(await infos.unfinished(after=wanted[1], limit=2)) == wanted[2:4]
         assert await infos.unfinished(after=wanted[-1]) == []
+
+    async def test_stale_are_unfinished_ones_that_nothing_moved_since(self, infos: Infos) -> None:
+        kinds = [an_upload(state=state, kind=kind, updated_at=seconds(3)) for state in State for kind in Kind]
+        (moved, anns) = an_upload(updated_at=seconds(3.1)), an_upload(updated_at=seconds(1), owner="ann")
+        await add(infos, *kinds, moved, anns)
+        nobodys = sorted(upload.id for upload in kinds if upload.state in (State.PENDING, State.RECEIVING))
+        everybodys = sorted([*nobodys, anns.id])
+        assert ids(await infos.stale(seconds(3))) == everybodys
+        assert ids(await infos.stale(seconds(2))) == [anns.id]
+        assert ids(await infos.stale(seconds(3), of=OwnedBy("ann"))) == [anns.id]
+        assert ids(await infos.stale(seconds(3), of=OwnedBy(None))) == nobodys
+        assert await infos.stale(seconds(3), of=OwnedBy("")) == []
+        assert ids(await infos.stale(seconds(3), after=everybodys[1], limit=2)) == everybodys[2:4]
+        assert ids(await infos.stale(seconds(3), of=OwnedBy(None), after=nobodys[1], limit=2)) == nobodys[2:4]
 
     async def test_known_tells_which_ids_have_a_record(self, infos: Infos) -> None:
         uploads = await add(infos, *(an_upload() for _ in range(500)))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tusserver.accounts.base import Link
 from tusserver.infos.base import Infos
 from tusserver.protocol.uploads import Upload
 
@@ -25,6 +26,13 @@ def an_upload(**fields: Any) -> Upload:
     """A record that differs from every other in its id only, but for what is given."""
     created = fields.pop("created_at", START)
     return Upload(fields.pop("id", None) or new_id(), created, fields.pop("updated_at", created), **fields)
+
+
+def a_link(**fields: Any) -> Link:
+    """A link that differs from every other in its id only, but for what is given."""
+    return Link(
+        fields.pop("id", None) or new_id(), fields.pop("owner", None), fields.pop("created_at", START), **fields
+    )
 
 
 def seconds(number: float) -> datetime:

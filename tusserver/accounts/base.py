@@ -45,14 +45,17 @@ class Link:
 
 
 class Accounts(Protocol):
-    """Users by name, links by id. Order, crashes and errors as `Infos` promises them."""
+    """Users by name, links by id. Order, crashes and errors as `Infos` promises them.
+
+    A link counts the uploads that `Infos.create` makes by it.
+    """
 
     async def open(self) -> None:
-        """Connect and migrate, once. Raises Unavailable with one clear sentence."""
+        """Be ready; the records it shares a database with are open. Raises Unavailable with one clear sentence."""
         ...
 
     async def close(self) -> None:
-        """Finish what waits, then disconnect."""
+        """Finish what waits; the records are closed later."""
         ...
 
     async def add_user(self, user: User) -> None:

@@ -15,11 +15,14 @@ class MemoryAccounts:
     """Users and links in dictionaries of this process.
 
     No method waits, so every one is atomic among the tasks of one event loop.
+
+    Args:
+        links: those that records in memory count uploads at.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, links: dict[str, Link] | None = None) -> None:
         self._users: dict[str, User] = {}
-        self._links: dict[str, Link] = {}
+        self._links = {} if links is None else links
 
     async def open(self) -> None:
         """Nothing to connect."""

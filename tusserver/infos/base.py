@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from tusserver.protocol.errors import BackendError
 from tusserver.protocol.uploads import State, Upload
+
+UNFINISHED = frozenset((State.PENDING, State.RECEIVING))
+# What `Quota.per_minute` speaks of.
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedBy:
+    """Only records of this owner; None means those that have no owner, and is not everybody."""
+
+    owner: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +36,8 @@ class Quota:
 
     Attributes:
         bytes: of all their uploads, finished or not, each counted by its length.
-        open: unfinished uploads.
-        per_minute: uploads made within the last minute that still exist.
+        open: unfinished uploads; one that is complete when it is made needs no room among them.
+        per_minute: uploads made within a minute of this one that still exist.
         deferred: what an upload counts for whose length is not known.
     """
 
@@ -35,9 +46,14 @@ class Quota:
     per_minute: int | None = None
     deferred: int = 0
 
+    def size_of(self, upload: Upload) -> int:
+        """What an upload counts for."""
+        return self.deferred if upload.length is None else upload.length
+
 
 class OverQuota(BackendError):
-    """The record would exceed a quota; `limit` is `bytes`, `open`, `per_minute` or `link`, `most` its number."""
+    """The record would exceed a quota; `limit` is `bytes`, `open`, `per_minute` or `link`, `most` its number;
+    0 for a link that has expired or is gone."""
 
     def __init__(self, limit: str, most: int) -> None:
         super().__init__(f"over the quota of {most} ({limit})")
@@ -67,9 +83,10 @@ class Infos(Protocol):
         """Add a record, and count it at the link it names.
 
         Raises:
+            OverQuota: its owner (None is one too) or its link has no room for it; however many come at once, in
+                whichever process, never more get in than there is room for.
             Conflict: the id exists.
-            OverQuota: its owner (None is one too) or its link has no room for it; however many come at once, never
-                more get in than there is room for.
+        Whatever it raises, nothing is changed, the count of the link neither.
         """
         ...
 
@@ -109,6 +126,20 @@ class Infos(Protocol):
         """
         ...
 
+    async def newest(self, owner: str | None, filename: str, states: Collection[State] = ()) -> Upload | None:
+        """The first record of this filename in the order of `page`, without partial uploads.
+
+        Args:
+            owner: exactly this one; None means records that have no owner.
+            states: only records in one of these; empty means all.
+        """
+        ...
+
+    async def older_of_name(self, upload: Upload) -> Sequence[Upload]:
+        """At most 100 other complete records that are not partial, with its owner (None exactly) and its filename,
+        made when it was or before, newest first; for `Upload.overwrites`. None for an upload without a filename."""
+        ...
+
     async def expired(self, now: datetime, *, limit: int = 100) -> Sequence[Upload]:
         """Records whose `expires_at` is at or before `now`, oldest date first."""
         ...
@@ -119,6 +150,16 @@ class Infos(Protocol):
 
     async def unfinished(self, *, after: str = "", limit: int = 1000) -> Sequence[Upload]:
         """Records that are pending or receiving, ordered by id, ids greater than `after`; for recovery."""
+        ...
+
+    async def stale(
+        self, before: datetime, *, of: OwnedBy | None = None, after: str = "", limit: int = 1000
+    ) -> Sequence[Upload]:
+        """Of `unfinished`, in its order, those with `updated_at` at or before `before`.
+
+        Args:
+            of: only those; None means everybody's.
+        """
         ...
 
     async def finals_of(self, part: str) -> Sequence[Upload]:

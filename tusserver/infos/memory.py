@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from tusserver.infos.base import Infos, Page
+from tusserver.accounts.base import Link
+from tusserver.infos.base import MINUTE, UNFINISHED, Infos, OverQuota, OwnedBy, Page, Quota
 from tusserver.infos.cursors import format_cursor, parse_cursor, to_micros
 from tusserver.protocol.errors import Conflict, NotFound
 from tusserver.protocol.uploads import Kind, State, Upload
-
-UNFINISHED = (State.PENDING, State.RECEIVING)
 
 
 def _place(upload: Upload) -> tuple[int, str]:
@@ -21,10 +21,14 @@ class MemoryInfos:
     """Records in a dictionary of this process. Nothing survives the process, whatever `durable` says.
 
     No method waits, so every one is atomic among the tasks of one event loop.
+
+    Args:
+        links: the upload links by id, which count the uploads made by them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, links: dict[str, Link] | None = None) -> None:
         self._uploads: dict[str, Upload] = {}
+        self._links = {} if links is None else links
 
     async def open(self) -> None:
         """Nothing to connect."""
@@ -32,10 +36,35 @@ class MemoryInfos:
     async def close(self) -> None:
         """Nothing waits; the records stay, as they would in a file."""
 
-    async def create(self, upload: Upload, *, durable: bool = False) -> None:
+    async def create(self, upload: Upload, *, durable: bool = False, quota: Quota | None = None) -> None:
+        if quota is not None:
+            self._check_quota(upload, quota)
+        link = None if upload.link is None else self._link_with_room(upload.link, upload.created_at)
         if upload.id in self._uploads:
             raise Conflict(f"upload {upload.id} exists already")
         self._uploads[upload.id] = upload
+        if link is not None:
+            self._links[link.id] = replace(link, uploads=link.uploads + 1)
+
+    def _check_quota(self, upload: Upload, quota: Quota) -> None:
+        owned = [one for one in self._uploads.values() if one.owner == upload.owner]
+        size = sum(map(quota.size_of, (*owned, upload)))
+        unfinished = sum(one.state in UNFINISHED for one in owned)
+        recent = sum(abs(one.created_at - upload.created_at) < MINUTE for one in owned)
+        if quota.bytes is not None and size > quota.bytes:
+            raise OverQuota("bytes", quota.bytes)
+        if quota.open is not None and upload.state in UNFINISHED and unfinished >= quota.open:
+            raise OverQuota("open", quota.open)
+        if quota.per_minute is not None and recent >= quota.per_minute:
+            raise OverQuota("per_minute", quota.per_minute)
+
+    def _link_with_room(self, id: str, now: datetime) -> Link:
+        link = self._links.get(id)
+        if link is None or (link.expires_at is not None and link.expires_at <= now):
+            raise OverQuota("link", 0)
+        if link.max_uploads is not None and link.uploads >= link.max_uploads:
+            raise OverQuota("link", link.max_uploads)
+        return link
 
     async def load(self, id: str) -> Upload:
         try:
@@ -74,6 +103,27 @@ class MemoryInfos:
         shown = tuple(found[:limit])
         return Page(shown, format_cursor(*_place(shown[-1])) if len(found) > limit else None)
 
+    async def newest(self, owner: str | None, filename: str, states: Collection[State] = ()) -> Upload | None:
+        found = (upload for upload in self._named(owner, filename) if not states or upload.state in states)
+        return max(found, key=_place, default=None)
+
+    async def older_of_name(self, upload: Upload) -> Sequence[Upload]:
+        if upload.filename is None:
+            return []
+        found = [
+            one
+            for one in self._named(upload.owner, upload.filename)
+            if one.is_complete and one.id != upload.id and one.created_at <= upload.created_at
+        ]
+        return sorted(found, key=_place, reverse=True)[:100]
+
+    def _named(self, owner: str | None, filename: str) -> list[Upload]:
+        return [
+            upload
+            for upload in self._uploads.values()
+            if upload.kind is not Kind.PARTIAL and (upload.owner, upload.filename) == (owner, filename)
+        ]
+
     async def expired(self, now: datetime, *, limit: int = 100) -> Sequence[Upload]:
         return self._until(now, self._uploads.values(), lambda upload: upload.expires_at)[:limit]
 
@@ -90,6 +140,19 @@ class MemoryInfos:
 
     async def unfinished(self, *, after: str = "", limit: int = 1000) -> Sequence[Upload]:
         found = [upload for upload in self._uploads.values() if upload.state in UNFINISHED and upload.id > after]
+        return sorted(found, key=lambda upload: upload.id)[:limit]
+
+    async def stale(
+        self, before: datetime, *, of: OwnedBy | None = None, after: str = "", limit: int = 1000
+    ) -> Sequence[Upload]:
+        found = [
+            upload
+            for upload in self._uploads.values()
+            if upload.state in UNFINISHED
+            and upload.updated_at <= before
+            and upload.id > after
+            and (of is None or upload.owner == of.owner)
+        ]
         return sorted(found, key=lambda upload: upload.id)[:limit]
 
     async def finals_of(self, part: str) -> Sequence[Upload]:

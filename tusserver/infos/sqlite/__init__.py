@@ -1,5 +1,6 @@
-"""Records in an SQLite database in WAL mode, shared by any number of processes of one machine."""
+"""Records, users and upload links in an SQLite database in WAL mode, for any number of processes of one machine."""
 
+from tusserver.infos.sqlite.accounts import SqliteAccounts
 from tusserver.infos.sqlite.infos import SqliteInfos
 
-__all__ = ["SqliteInfos"]
+__all__ = ["SqliteAccounts", "SqliteInfos"]

@@ -2,82 +2,52 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sqlite3
 from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tusserver.infos.base import Infos, Page
+from tusserver.infos.base import Infos, OwnedBy, Page, Quota
 from tusserver.infos.cursors import format_cursor, parse_cursor, to_micros
 from tusserver.infos.sqlite import queries
-from tusserver.infos.sqlite.connections import Connections, connect
-from tusserver.infos.sqlite.errors import is_busy, translated
+from tusserver.infos.sqlite.database import Database, changing
+from tusserver.infos.sqlite.quotas import adding
 from tusserver.infos.sqlite.rows import Row, final_key, from_row, to_row, to_text
-from tusserver.infos.sqlite.writer import Writer
-from tusserver.protocol.errors import BackendError, Conflict, NotFound, Unavailable
+from tusserver.protocol.errors import BackendError, NotFound, Unavailable
 from tusserver.protocol.uploads import State, Upload
-
-
-@dataclass(slots=True)
-class _Connected:
-    """What is open between `open` and `close`."""
-
-    connections: Connections
-    writer: Writer
-    thread: ThreadPoolExecutor  # one thread, for the reads of `connections.aside`
 
 
 class SqliteInfos:
     """Records in the file `path`; its folder is made.
 
-    `load` reads on the event loop: one record by its key costs some 15 µs, a tenth of what handing it to a thread and
-    back costs, and in WAL mode a reader waits for no writer. What reads more than one record reads in a thread of its
-    own. All writes of the process go through one thread that commits together what waits together.
-
     Args:
         busy_timeout: seconds to wait for the transaction of another process.
+    Attributes:
+        database: for whatever else is kept in the same file.
     """
 
     def __init__(self, path: Path, *, busy_timeout: float = 10.0) -> None:
-        self._path = path
-        self._busy_timeout = busy_timeout
-        self._connected: _Connected | None = None
+        self.database = Database(path, busy_timeout)
 
     async def open(self) -> None:
-        connections = await asyncio.to_thread(connect, self._path, self._busy_timeout)
-        thread = ThreadPoolExecutor(1, thread_name_prefix=f"reader of {self._path.name}")
-        writer = Writer(connections.write, self._path.name, self._busy_timeout)
-        self._connected = _Connected(connections, writer, thread)
+        await self.database.open()
 
     async def close(self) -> None:
-        connected, self._connected = self._connected, None
-        if connected is not None:
-            # A task that is cancelled here must not leave half of it open.
-            await asyncio.shield(_disconnect(connected))
+        await self.database.close()
 
-    async def create(self, upload: Upload, *, durable: bool = False) -> None:
-        missed = Conflict(f"upload {upload.id} exists already")
-        await self._open.writer.write(queries.CREATE, to_row(upload), missed=missed, durable=durable)
+    async def create(self, upload: Upload, *, durable: bool = False, quota: Quota | None = None) -> None:
+        await self.database.write(adding(upload, quota), durable=durable)
 
     async def save(self, upload: Upload, *, durable: bool = False) -> None:
-        await self._open.writer.write(queries.SAVE, to_row(upload), missed=_not_found(upload.id), durable=durable)
+        act = changing(to_row(upload), *queries.SAVE, missed=_not_found(upload.id))
+        await self.database.write(act, durable=durable)
 
     async def delete(self, id: str) -> None:
-        await self._open.writer.write(queries.DELETE, (id,), missed=_not_found(id), durable=False)
+        await self.database.write(changing((id,), queries.DELETE, missed=_not_found(id)))
 
     async def load(self, id: str) -> Upload:
-        try:
-            rows = self._open.connections.at_once.execute(queries.LOAD, (id,)).fetchall()
-        except sqlite3.Error as error:
-            if not is_busy(error):
-                raise translated(error, self._path.name) from error
-            # Another process recovers the log after a crash or is the last to close: wait, but not on the loop.
-            rows = await self._fetch(queries.LOAD, (id,))
+        rows = await self.database.look_up(queries.LOAD, (id,))
         if not rows:
             raise _not_found(id)
         return self._uploads(rows)[0]
@@ -99,6 +69,16 @@ class SqliteInfos:
             return Page(shown)
         return Page(shown, format_cursor(to_micros(shown[-1].created_at), shown[-1].id))
 
+    async def newest(self, owner: str | None, filename: str, states: Collection[State] = ()) -> Upload | None:
+        found = await self._find(*queries.newest(owner, filename, states))
+        return found[0] if found else None
+
+    async def older_of_name(self, upload: Upload) -> Sequence[Upload]:
+        if upload.filename is None:
+            return []
+        values = (to_text(upload.owner), to_text(upload.filename), to_micros(upload.created_at), upload.id)
+        return await self._find(queries.OLDER_OF_NAME, values)
+
     async def expired(self, now: datetime, *, limit: int = 100) -> Sequence[Upload]:
         return await self._find(queries.EXPIRED, (to_micros(now), limit))
 
@@ -107,6 +87,14 @@ class SqliteInfos:
 
     async def unfinished(self, *, after: str = "", limit: int = 1000) -> Sequence[Upload]:
         return await self._find(queries.UNFINISHED, (after, limit))
+
+    async def stale(
+        self, before: datetime, *, of: OwnedBy | None = None, after: str = "", limit: int = 1000
+    ) -> Sequence[Upload]:
+        values = (after, to_micros(before), limit)
+        if of is None:
+            return await self._find(queries.STALE, values)
+        return await self._find(queries.STALE_OF, (*values, to_text(of.owner)))
 
     async def finals_of(self, part: str) -> Sequence[Upload]:
         return await self._find(queries.FINALS_OF, (part,))
@@ -117,41 +105,16 @@ class SqliteInfos:
         return found[0] if found else None
 
     async def known(self, ids: Collection[str]) -> set[str]:
-        return {row[0] for row in await self._fetch(queries.KNOWN, (json.dumps(list(ids)),))}
-
-    @property
-    def _open(self) -> _Connected:
-        if self._connected is None:
-            raise Unavailable(f"the database {self._path.name} is closed")
-        return self._connected
+        return {row[0] for row in await self.database.fetch(queries.KNOWN, (json.dumps(list(ids)),))}
 
     async def _find(self, statement: str, values: Sequence[Any]) -> list[Upload]:
-        return self._uploads(await self._fetch(statement, values))
-
-    async def _fetch(self, statement: str, values: Sequence[Any]) -> list[Row]:
-        opened = self._open
-
-        def fetch() -> list[Row]:
-            try:
-                return opened.connections.aside.execute(statement, values).fetchall()
-            except sqlite3.Error as error:
-                raise translated(error, self._path.name) from error
-
-        return await asyncio.get_running_loop().run_in_executor(opened.thread, fetch)
+        return self._uploads(await self.database.fetch(statement, values))
 
     def _uploads(self, rows: Sequence[Row]) -> list[Upload]:
         try:
             return [from_row(row) for row in rows]
         except (KeyError, ValueError, TypeError) as error:
-            raise Unavailable(f"the database {self._path.name} holds a record of another program") from error
-
-
-async def _disconnect(connected: _Connected) -> None:
-    connected.connections.at_once.close()
-    await asyncio.to_thread(connected.thread.shutdown)
-    connected.connections.aside.close()
-    # The writer's connection goes last: the last one to close folds the log into the database.
-    await connected.writer.close()
+            raise Unavailable(f"the database {self.database.name} holds a record of another program") from error
 
 
 def _not_found(id: str) -> BackendError:

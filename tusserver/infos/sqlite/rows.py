@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from tusserver.infos.cursors import from_micros, to_micros
-from tusserver.protocol.uploads import Kind, State, Upload
+from tusserver.protocol.uploads import Chunk, Kind, State, Upload
 
 COLUMNS = (
     "id",
@@ -26,6 +26,10 @@ COLUMNS = (
     "expires_at",
     "completed_at",
     "unverified",
+    "link",
+    "checksum",
+    "overwrites",
+    "last_chunk",
     "final_key",
 )
 
@@ -60,6 +64,7 @@ def final_key(upload: Upload) -> int:
 
 def to_row(upload: Upload) -> Row:
     """The values of `COLUMNS`."""
+    chunk = upload.last_chunk
     return (
         upload.id,
         to_micros(upload.created_at),
@@ -77,6 +82,10 @@ def to_row(upload: Upload) -> Row:
         None if upload.expires_at is None else to_micros(upload.expires_at),
         None if upload.completed_at is None else to_micros(upload.completed_at),
         upload.unverified,
+        upload.link,
+        upload.checksum,
+        upload.overwrites,
+        None if chunk is None else f"{chunk.index} {chunk.start} {chunk.end}",
         final_key(upload) if upload.kind is Kind.FINAL else None,
     )
 
@@ -90,7 +99,7 @@ def from_row(row: Row) -> Upload:
     (id, created, updated, length, offset, state, kind, parts, concat, metadata, owner, filename, content_type) = row[
         :13
     ]
-    expires, completed, unverified = row[13:16]
+    expires, completed, unverified, link, checksum, overwrites, chunk = row[13:20]
     return Upload(
         id,
         from_micros(created),
@@ -108,4 +117,8 @@ def from_row(row: Row) -> Upload:
         None if expires is None else from_micros(expires),
         None if completed is None else from_micros(completed),
         bool(unverified),
+        link,
+        checksum,
+        bool(overwrites),
+        None if chunk is None else Chunk(*map(int, chunk.split())),
     )

@@ -57,5 +57,91 @@ _VERSION_1 = (
     """,
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+# The two halves of a sum never overflow. No owner is an empty blob, which is no text.
+_COUNT = """
+    INSERT INTO totals VALUES (
+        ifnull({row}.owner, x''),
+        {sign} (ifnull({row}.length, 0) >> 32),
+        {sign} (ifnull({row}.length, 0) & 0xffffffff),
+        {sign} ({row}.length IS NULL),
+        {sign} ({row}.state IN ('pending', 'receiving'))
+    ) ON CONFLICT (owner) DO UPDATE SET
+        high = high + excluded.high, low = low + excluded.low,
+        unknown = unknown + excluded.unknown, open = open + excluded.open;
+"""
+_ADD, _SUBTRACT = _COUNT.format(row="new", sign="+"), _COUNT.format(row="old", sign="-")
+
+# Who may sign in, upload links, what one owner has. No index is added, for each makes a creation a fifth dearer; those
+# there are made wider, so that what does not match is passed over without a look at its record.
+_VERSION_2 = (
+    "ALTER TABLE uploads ADD COLUMN link TEXT",
+    "ALTER TABLE uploads ADD COLUMN checksum TEXT",
+    "ALTER TABLE uploads ADD COLUMN overwrites INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE uploads ADD COLUMN last_chunk TEXT",
+    "DROP INDEX uploads_newest",
+    "DROP INDEX uploads_rare",
+    "DROP INDEX uploads_owner",
+    "DROP INDEX uploads_name",
+    "DROP INDEX uploads_unfinished",
+    "CREATE INDEX uploads_newest ON uploads (created_at, id, owner, kind)",
+    """
+    CREATE INDEX uploads_rare ON uploads (state, created_at, id, owner, filename)
+        WHERE kind <> 'partial' AND state <> 'complete'
+    """,
+    "CREATE INDEX uploads_owner ON uploads (owner, created_at, id, kind) WHERE owner IS NOT NULL",
+    """
+    CREATE INDEX uploads_name ON uploads (filename, created_at, id, owner)
+        WHERE kind <> 'partial' AND filename IS NOT NULL
+    """,
+    "CREATE INDEX uploads_unfinished ON uploads (id, owner) WHERE state IN ('pending', 'receiving')",
+    # What an owner's uploads come to: a sum over all of them at each creation takes longer than the creation. Triggers
+    # keep it true whatever writes the table.
+    """
+    CREATE TABLE totals (
+        owner PRIMARY KEY NOT NULL,
+        high INTEGER NOT NULL,
+        low INTEGER NOT NULL,
+        unknown INTEGER NOT NULL,
+        open INTEGER NOT NULL
+    ) WITHOUT ROWID
+    """,
+    """
+    INSERT INTO totals
+        SELECT ifnull(owner, x''), sum(ifnull(length, 0) >> 32), sum(ifnull(length, 0) & 0xffffffff),
+            sum(length IS NULL), sum(state IN ('pending', 'receiving'))
+        FROM uploads GROUP BY 1
+    """,
+    f"CREATE TRIGGER totals_created AFTER INSERT ON uploads BEGIN {_ADD} END",
+    f"CREATE TRIGGER totals_deleted AFTER DELETE ON uploads BEGIN {_SUBTRACT} END",
+    f"""
+    CREATE TRIGGER totals_saved AFTER UPDATE OF length, state, owner ON uploads
+        WHEN new.length IS NOT old.length OR new.owner IS NOT old.owner
+            OR (new.state IN ('pending', 'receiving')) <> (old.state IN ('pending', 'receiving'))
+        BEGIN {_SUBTRACT} {_ADD} END
+    """,
+    """
+    CREATE TABLE users (
+        name TEXT PRIMARY KEY NOT NULL,
+        password TEXT NOT NULL,
+        scopes TEXT NOT NULL,
+        created_at INTEGER NOT NULL
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE links (
+        id TEXT PRIMARY KEY NOT NULL,
+        owner TEXT,
+        created_at INTEGER NOT NULL,
+        max_size INTEGER,
+        types TEXT NOT NULL,
+        max_uploads INTEGER,
+        uploads INTEGER NOT NULL,
+        expires_at INTEGER,
+        announce TEXT
+    )
+    """,
+    "CREATE INDEX links_owner ON links (owner, created_at, id)",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
 VERSION = len(STEPS)

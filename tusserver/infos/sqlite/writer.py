@@ -10,12 +10,12 @@ import asyncio
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from tusserver.infos.sqlite.errors import is_busy, is_full, translated
-from tusserver.infos.sqlite.rows import Row
 from tusserver.protocol.errors import BackendError
 
 # A bound for the time one transaction keeps writers of other processes waiting.
@@ -28,20 +28,22 @@ SHORTEST_PAUSE = 0.0002
 LONGEST_PAUSE = 0.005
 
 
+# What a job does within the transaction, perhaps more than once; gives the refusal to raise. The transaction is that of
+# other jobs too, so whoever refuses has written nothing before.
+Act = Callable[[sqlite3.Connection], BackendError | None]
+
+
 @dataclass(slots=True, eq=False)
 class Job:
-    """Statements of the same values, of which the first that changes a row ends the job. `missed` is the answer when
-    none does."""
+    """An act and who waits for its answer."""
 
-    statements: tuple[str, ...]
-    values: Row
-    missed: BackendError
+    act: Act
     durable: bool
     answer: asyncio.Future[None]
 
 
 class Writer:
-    """Takes statements from the tasks of one event loop.
+    """Takes acts from the tasks of one event loop.
 
     Args:
         connection: for this thread alone; it is closed at the end.
@@ -61,18 +63,18 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name=f"writer of {name}", daemon=True)
         self._thread.start()
 
-    async def write(self, statements: tuple[str, ...], values: Row, *, missed: BackendError, durable: bool) -> None:
-        """Return when the job is committed. A task that is cancelled stops waiting; its job is still done.
+    async def write(self, act: Act, *, durable: bool) -> None:
+        """Return when the act is committed. A task that is cancelled stops waiting; its act is still done.
 
         Raises:
-            missed: no row changed.
-            OutOfSpace, Unavailable: nothing of this job is stored.
+            the refusal that `act` gave.
+            OutOfSpace, Unavailable: nothing of this act is stored.
         """
         answer: asyncio.Future[None] = self._loop.create_future()
         if not self._gathered:
             # What all tasks that run in this turn of the loop write goes to the thread in one piece.
             self._loop.call_soon(self._hand_over)
-        self._gathered.append(Job(statements, values, missed, durable, answer))
+        self._gathered.append(Job(act, durable, answer))
         await answer
 
     async def close(self) -> None:
@@ -128,7 +130,7 @@ class Writer:
 
     def _transaction(self, batch: list[Job]) -> list[Exception | None]:
         self._begin(durable=any(job.durable for job in batch))
-        results = [self._apply(job) for job in batch]
+        results: list[Exception | None] = [job.act(self._connection) for job in batch]
         self._connection.execute("COMMIT")
         return results
 
@@ -148,12 +150,6 @@ class Writer:
                     raise
             time.sleep(pause)
             pause = min(pause * 1.2, LONGEST_PAUSE)
-
-    def _apply(self, job: Job) -> Exception | None:
-        for statement in job.statements:
-            if self._connection.execute(statement, job.values).rowcount:
-                return None
-        return job.missed
 
     def _roll_back(self) -> None:
         # SQLite itself rolls back for some errors, which `in_transaction` knows. Should this fail, the next BEGIN

@@ -29,7 +29,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "tusserver.extensions": ("tusserver.protocol",),
     "tusserver.workers": (),
     "tusserver.stores": ("tusserver.protocol", "tusserver.workers"),
-    "tusserver.infos": ("tusserver.protocol", "tusserver.workers"),
+    "tusserver.infos": ("tusserver.protocol", "tusserver.workers", "tusserver.accounts.base"),
     "tusserver.lockers": ("tusserver.protocol", "tusserver.workers"),
     "tusserver.accounts": ("tusserver.protocol", "tusserver.workers"),
     "tusserver.service": ("tusserver.protocol", "tusserver.extensions", "tusserver.workers", *BASES),

@@ -18,10 +18,9 @@ from aiohttp import web
 from tusserver import __version__
 from tusserver.accounts.base import Accounts
 from tusserver.accounts.keys import KeyFile
-from tusserver.accounts.memory import MemoryAccounts
 from tusserver.extensions import offer
 from tusserver.infos.base import Quota
-from tusserver.infos.sqlite import SqliteInfos
+from tusserver.infos.sqlite import SqliteAccounts, SqliteInfos
 from tusserver.lockers.host import HostLocker
 from tusserver.protocol.errors import Unavailable
 from tusserver.protocol.ids import RANDOM_BYTES, make_id
@@ -62,11 +61,12 @@ def _clock() -> datetime:
 
 def _put_together(settings: Settings) -> _Parts:
     folder = settings.upload_folder
+    infos = SqliteInfos(folder / DATABASE)
     backends = Backends(
         store=FileStore(folder / BYTES),
-        infos=SqliteInfos(folder / DATABASE),
+        infos=infos,
         locker=HostLocker(lambda id: path_of(folder / BYTES, id), folder / SOCKETS),
-        accounts=MemoryAccounts(),
+        accounts=SqliteAccounts(infos),
     )
     policy = Policy(
         limits=Limits(settings.max_size, _span(settings.expires_after)),

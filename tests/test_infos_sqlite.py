@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-import sqlite3
-import struct
-from collections.abc import AsyncIterator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.contracts.infos import FULL, InfosContract
+from tests.contracts.infos import InfosContract
 from tests.contracts.infos_values import add, an_upload, ids, new_id, seconds
 from tests.databases import by_hand, commits
 from tusserver.infos.base import Infos
@@ -255,9 +252,7 @@ async def test_close_waits_for_writes_that_wait_for_a_transaction_elsewhere(path
 async def test_closing_in_the_turn_of_a_write_still_commits_it(infos: SqliteInfos, path: Path) -> None:
     upload = an_upload()
     writer = Writer(sqlite3.connect(path, isolation_level=None, check_same_thread=False), "infos.db", 1.0)
-    writing = asyncio.create_task(
-        writer.write(queries.CREATE, to_row(upload), missed=Conflict("there"), durable=False)
-    )
+    writing = asyncio.create_task(writer.write(queries.CREATE, to_row(upload), missed=Conflict("there"), durable=False))
     await asyncio.sleep(0)
     await writer.close()
     await writing

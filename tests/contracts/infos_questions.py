@@ -98,7 +98,9 @@ class QuestionsContract:
             assert await walk(infos, 50, owner=owner, states=states, filename=name) == wanted
             assert await walk(infos, 3, owner=owner, states=states, filename=name) == wanted
 
-    @pytest.mark.parametrize("cursor", ["", "x", "!", "MQ", "YSBi", "MSAy=", "日本", "a" * 4000, "OTIyMzM3MjAzNjg1NDc3NTgwOCB4"])
+    @pytest.mark.parametrize(
+        "cursor", ["", "x", "!", "MQ", "YSBi", "MSAy=", "日本", "a" * 4000, "OTIyMzM3MjAzNjg1NDc3NTgwOCB4"]
+    )
     async def test_a_cursor_that_no_page_gave_is_a_value_error(self, infos: Infos, cursor: str) -> None:
         with pytest.raises(ValueError, match="cursor"):
             await infos.page(cursor=cursor)

@@ -68,6 +68,11 @@ class Upload:
         return self.state is State.COMPLETE
 
     @property
+    def is_open(self) -> bool:
+        """Bytes may still come."""
+        return self.state in (State.PENDING, State.RECEIVING)
+
+    @property
     def remaining(self) -> int | None:
         """Bytes still to come; None while the length is not known."""
         return None if self.length is None else self.length - self.offset

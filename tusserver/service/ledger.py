@@ -7,7 +7,7 @@ record that a crash left behind is put right when it is met.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -117,8 +117,16 @@ class Ledger:
         except NotFound:
             return freed
         for final in await self.infos.finals_of(id):
-            await self.infos.save(replace(final, state=State.FAILED))
+            await self._fail(final.id)
         return freed
+
+    async def _fail(self, id: str) -> None:
+        """Tell in the record of a final upload that it can never be joined. Whoever is joining it finds out itself."""
+        with suppress(Busy, UploadNotFound):
+            async with self.held(id, take_over=False):
+                final = await self.load(id)
+                if final.is_open:
+                    await self.infos.save(replace(final, state=State.FAILED))
 
     def is_durable(self, upload: Upload) -> bool:
         """What is told of `upload` must survive a power cut."""

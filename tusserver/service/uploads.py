@@ -13,7 +13,7 @@ from datetime import datetime
 
 from tusserver.extensions import Offer
 from tusserver.lockers.base import Hold
-from tusserver.protocol.errors import NotFound
+from tusserver.protocol.errors import BackendError, NotFound
 from tusserver.protocol.refusals import BodyCut, BodyStalled, Refusal, Stopping, TakenOver
 from tusserver.protocol.requests import Append, BodyFacts, Creation
 from tusserver.protocol.rules import (
@@ -233,6 +233,10 @@ class UploadService:
             await self._finals.join_those_of(after)
         except Refusal as refusal:
             log.debug("%s is left as it is: %s", upload.id, refusal)
+            return False
+        except BackendError as error:
+            # The others go on: a disk without room for one is not to keep a server from starting.
+            log.warning("%s is left as it is: %s", upload.id, error)
             return False
         return True
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from tusserver.extensions import Offer
 from tusserver.lockers.base import Hold
@@ -58,7 +59,11 @@ class UploadService:
     ) -> None:
         self.offer, self.policy, self.clock = offer, policy, clock
         self.ledger = Ledger(backends, policy, clock)
-        self._finals = Finals(self.ledger, self.status, may_be_unfinished=offer.has("concatenation-unfinished"))
+        self._finals = Finals(
+            self.ledger,
+            partial(self.status, nudge=False),
+            may_be_unfinished=offer.has("concatenation-unfinished"),
+        )
         self._new_id = new_id
         self._active: dict[str, Receiving] = {}
         self._digests = Workers("digest", 2)
@@ -167,19 +172,25 @@ class UploadService:
 
     # status
 
-    async def status(self, id: str) -> Upload:
-        """The record as it stands at this moment. Waits for no writer; asks one whose sender rests to let go."""
+    async def status(self, id: str, *, nudge: bool = True) -> Upload:
+        """The record as it stands at this moment. Waits for no writer.
+
+        Args:
+            nudge: ask a writer whose sender rests to let go; for the client that uploads, not for those who look on.
+        """
         upload = await self.ledger.load(id)
         receiving = self._active.get(id)
         if receiving is not None:
-            receiving.nudge()
+            if nudge:
+                receiving.nudge()
             return await self._completed(upload) if receiving.offset == upload.length else at(upload, receiving.offset)
         check_alive(upload, self.clock())
         if upload.is_complete:
             return upload
         if upload.kind is Kind.FINAL:
             return await self._finals.with_length(upload)
-        self.ledger.locker.nudge(id)
+        if nudge:
+            self.ledger.locker.nudge(id)
         offset = await self.ledger.stored(upload)
         return await self._completed(upload) if offset == upload.length else at(upload, offset)
 

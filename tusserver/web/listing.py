@@ -59,7 +59,7 @@ async def _now(site: Site, upload: Upload) -> Upload:
     if upload.is_complete:
         return upload
     try:
-        return await site.service.status(upload.id)
+        return await site.service.status(upload.id, nudge=False)
     except Refusal:
         return upload
 

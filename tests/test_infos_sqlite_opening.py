@@ -129,6 +129,8 @@ async def test_a_new_database_that_somebody_holds_is_refused(path: Path, lock: s
     with by_hand(path) as other:
         other.execute(f"BEGIN {lock}")
         assert await refused(path) == "the database infos.db is held by another process"
+
+
 async def test_a_table_of_another_program_is_refused_and_left_as_it_is(path: Path) -> None:
     with by_hand(path) as other:
         other.execute("CREATE TABLE uploads (x)")
@@ -154,5 +156,3 @@ async def test_a_damaged_database_is_unavailable_with_one_sentence(path: Path) -
         with pytest.raises(Unavailable, match=r"^the database infos\.db is damaged$"):
             await act
     await infos.close()
-
-

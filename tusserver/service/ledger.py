@@ -71,8 +71,9 @@ class Ledger:
             size = await self.store.size(upload.id)
         except NotFound:
             raise UploadNotFound(f"there is no upload {upload.id}") from None
-        bound = upload.offset if upload.unverified else self.policy.limits.ceiling
-        return min(size, bound, bound if upload.length is None else upload.length)
+        # Not the largest size allowed today: bytes that were acknowledged stay when the operator lowers it.
+        bound = upload.offset if upload.unverified else upload.length
+        return size if bound is None else min(size, bound)
 
     async def settled(self, upload: Upload) -> Upload:
         """The record made to agree with the bytes; the lock is held."""

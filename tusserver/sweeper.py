@@ -163,12 +163,16 @@ class Sweeper:
             async with self._service.held_for_cleanup(id) as upload:
                 if upload is None or not judge(upload):
                     return None
-                size = await self._store.size(id) if dry_run else await self._service.ledger.remove(id)
+                size = await self._store.size(id) if dry_run else await self._service.ledger.remove(upload)
                 return Removed(id, upload.filename or "", size)
         except NotFound:
             return Removed(id, "", 0)
         except Refusal as refusal:
             return await self._remove_bare_record(id, judge, dry_run) if refusal.status == 404 else None
+        except BackendError as error:
+            # The others go on: one that cannot be removed is not to keep what has expired on a full disk.
+            log.warning("%s cannot be removed: %s", id, error)
+            return None
 
     async def _remove_bare_record(self, id: str, judge: Judge, dry_run: bool) -> Removed | None:
         """Remove a record whose bytes are gone, so that there is no file to lock."""
@@ -177,7 +181,7 @@ class Sweeper:
             if not judge(upload):
                 return None
             if not dry_run:
-                await self._infos.delete(id)
+                await self._service.ledger.forget(id)
         except NotFound:
             return None
         return Removed(id, upload.filename or "", 0)
@@ -206,6 +210,8 @@ class Sweeper:
                     if upload is None:
                         size = await self._store.size(id) if dry_run else await self._store.delete(id)
                         removed.append(Removed(id, "", size))
-            except (Refusal, NotFound):
+            except Refusal:
                 continue
+            except BackendError as error:
+                log.warning("%s cannot be removed: %s", id, error)
         return removed

@@ -37,7 +37,7 @@ class Upload:
         filename, content_type: labels taken from the metadata, never a path; None if not told.
         parts: ids of the parts of a final upload, in their order.
         concat: the `Upload-Concat` field of a final upload exactly as received.
-        expires_at: from then on it is gone, unless it is complete and not partial; None: never.
+        expires_at: from then on it is gone, a complete one too (partial, or being removed); None: never.
         unverified: a checksummed chunk is being written behind `offset`; after a crash what lies there is cut off.
     """
 
@@ -78,5 +78,5 @@ class Upload:
         return None if self.length is None else self.length - self.offset
 
     def is_expired(self, now: datetime) -> bool:
-        """Its time ran out at `now`. A complete upload keeps no expiry unless it is partial."""
+        """Its time ran out at `now`. A complete upload has no expiry unless it is partial or being removed."""
         return self.expires_at is not None and now >= self.expires_at

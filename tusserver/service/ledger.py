@@ -14,7 +14,7 @@ from datetime import datetime
 from tusserver.infos.base import Infos
 from tusserver.lockers.base import Hold, Locker
 from tusserver.protocol.durability import Durability
-from tusserver.protocol.errors import Held, NotFound
+from tusserver.protocol.errors import Held, NotFound, OutOfSpace
 from tusserver.protocol.refusals import Busy, UploadNotFound
 from tusserver.protocol.rules import Limits, advanced
 from tusserver.protocol.uploads import Kind, State, Upload
@@ -63,6 +63,8 @@ class Ledger:
         except Held:
             raise Busy("another request is writing this upload", headers={"Retry-After": "1"}) from None
         except NotFound:
+            with suppress(NotFound):
+                await self.store.size(id)  # which knows a folder that is away from a file that is gone
             raise UploadNotFound(f"there is no upload {id}") from None
 
     async def stored(self, upload: Upload) -> int:
@@ -83,7 +85,9 @@ class Ledger:
         if offset == upload.length:
             return await self.finish(upload, offset)
         if offset != upload.offset or upload.unverified:
-            upload = replace(at(upload, offset), unverified=False)
+            # Bytes that came since the record was written move its dates as if it had been written then.
+            is_ahead = offset > upload.offset
+            upload = self._advanced(upload, offset) if is_ahead else replace(at(upload, offset), unverified=False)
             writer = await self.store.append(upload.id, offset)  # drops what lies behind
             await writer.close()
             await self.infos.save(upload)
@@ -91,12 +95,15 @@ class Ledger:
 
     async def finish(self, upload: Upload, length: int) -> Upload:
         """Complete an upload whose `length` bytes are all stored; the lock is held."""
-        after = advanced(upload, length, length, self.policy.limits, self.clock())
+        after = self._advanced(replace(upload, length=length), length)
         durable = self.is_durable(after)
         if durable:
             await self.sync(upload.id, length)
         await self.infos.save(after, durable=durable)
         return after
+
+    def _advanced(self, upload: Upload, offset: int) -> Upload:
+        return advanced(upload, offset, upload.length, self.policy.limits, self.clock())
 
     async def sync(self, id: str, offset: int) -> None:
         """Force the bytes of an upload to the disk, where nobody has it open."""
@@ -106,20 +113,25 @@ class Ledger:
         finally:
             await writer.close()
 
-    async def remove(self, id: str) -> int:
+    async def remove(self, upload: Upload) -> int:
         """Remove bytes, then record, of an upload whose lock is held; gives the bytes freed.
 
-        In this order because on a full disk the database may need the room that the bytes took.
-        Final uploads that still wait for it fail: they can never be joined.
+        In this order because on a full disk the database may need the room that the bytes took. A complete record
+        never runs out: it is given a date first, so that it goes even if this is broken off once the bytes are gone.
         """
-        freed = await self.store.delete(id)
-        try:
+        if upload.is_complete:
+            with suppress(OutOfSpace, NotFound):
+                await self.infos.save(replace(upload, expires_at=self.clock()))
+        freed = await self.store.delete(upload.id)
+        await self.forget(upload.id)
+        return freed
+
+    async def forget(self, id: str) -> None:
+        """Remove the record of an upload without bytes. Final uploads that wait for it fail: they cannot be joined."""
+        with suppress(NotFound):
             await self.infos.delete(id)
-        except NotFound:
-            return freed
         for final in await self.infos.finals_of(id):
             await self._fail(final.id)
-        return freed
 
     async def _fail(self, id: str) -> None:
         """Tell in the record of a final upload that it can never be joined. Whoever is joining it finds out itself."""

@@ -105,7 +105,7 @@ class UploadService:
                 # Its client was told no address. What came before a cut is kept for those who know it by name; the
                 # rest would be an orphan.
                 if entry.is_new or not isinstance(error, tuple(CUT_SHORT.values())):
-                    await self.ledger.remove(upload.id)
+                    await self.ledger.remove(upload)
                 raise
         await self._finals.join_those_of(after)
         return after
@@ -215,8 +215,7 @@ class UploadService:
         """Remove an upload, complete or not, and stop whoever is writing it; gives the bytes freed."""
         check_alive(await self.ledger.load(id), self.clock())
         async with self.ledger.held(id):
-            await self.ledger.load(id)
-            return await self.ledger.remove(id)
+            return await self.ledger.remove(await self.ledger.load(id))
 
     @asynccontextmanager
     async def held_for_cleanup(self, id: str) -> AsyncIterator[Upload | None]:

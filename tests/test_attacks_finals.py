@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from pytest_aiohttp import AiohttpClient
 
 from tests.test_sweeper import DAY, Bytes, House, house
+from tests.tus_client import TusClient
+from tusserver.app import make_app
 from tusserver.protocol.errors import OutOfSpace
 from tusserver.protocol.refusals import BadParts, TooLarge
 from tusserver.protocol.requests import Creation
 from tusserver.protocol.rules import Limits
 from tusserver.protocol.uploads import Kind, State, Upload
 from tusserver.service import Policy
+from tusserver.settings import Settings
+from tusserver.stores.file import FileStore
 
 __all__ = ["house"]
 
@@ -187,3 +193,30 @@ async def test_a_final_upload_of_many_equal_parts_reads_their_record_once(
     monkeypatch.setattr(house.backends.infos, "load", counted)
     assert (await house.service.status(final.id)).length is None
     assert read == [final.id, part]
+
+
+async def test_a_start_does_not_wait_for_final_uploads_to_be_joined(
+    aiohttp_client: AiohttpClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(upload_folder=tmp_path)
+    may_copy = asyncio.Event()
+    concatenate = FileStore.concatenate
+
+    async def slow(self: FileStore, parts: Sequence[str], into: str) -> int:
+        await may_copy.wait()
+        return await concatenate(self, parts, into)
+
+    async def full(self: FileStore, parts: Sequence[str], into: str) -> int:
+        raise OutOfSpace("the disk is full")
+
+    monkeypatch.setattr(FileStore, "concatenate", full)
+    before = TusClient(await aiohttp_client(make_app(settings)))
+    part = await before.create(5, b"hello", Upload_Concat="partial")
+    assert (await before.send("POST", "/files/", {"Upload-Concat": f"final;{part}"})).status == 507
+    await before.client.close()
+    monkeypatch.setattr(FileStore, "concatenate", slow)
+    after = TusClient(await aiohttp_client(make_app(settings)))
+    assert await after.offset(part) == 5
+    may_copy.set()
+    final = (await after.send("POST", "/files/", {"Upload-Concat": f"final;{part}"})).headers["Location"]
+    assert (await after.get(final)).body == b"hello"

@@ -111,8 +111,8 @@ async def _look_after(service: UploadService, read_timeout: float) -> None:
 
 @asynccontextmanager
 async def _at_work(parts: _Parts, settings: Settings) -> AsyncIterator[None]:
-    """Recovered, and swept from time to time."""
-    mended = await parts.sweeper.recover()
+    """Recovered, and swept from time to time. Clients do not wait for final uploads to be joined."""
+    mended = await parts.sweeper.recover(join=False)
     if mended:
         log.info("put %d uploads right that a crash had left behind", mended)
     tasks = [

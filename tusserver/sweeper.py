@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from tusserver.protocol.errors import BackendError, NotFound
 from tusserver.protocol.refusals import Refusal
-from tusserver.protocol.uploads import Upload
+from tusserver.protocol.uploads import Kind, Upload
 from tusserver.service import UploadService
 
 log = logging.getLogger("tusserver.sweeper")
@@ -81,31 +81,41 @@ class Sweeper:
         removed += [one async for one in self._orphans(now, dry_run)]
         return Report(tuple(removed), dry_run)
 
-    async def recover(self) -> int:
+    async def recover(self, *, join: bool = True) -> int:
         """Make every unfinished record agree with its bytes; gives how many did not.
 
         For the start, after a crash; harmless at any time.
+
+        Args:
+            join: also copy the parts of final uploads together, which takes as long as they are large.
         """
         mended, after = 0, ""
         while batch := await self._infos.unfinished(after=after, limit=BATCH):
             after = batch[-1].id
             for start in range(0, len(batch), AT_ONCE):
-                group = batch[start : start + AT_ONCE]
+                group = [one for one in batch[start : start + AT_ONCE] if join or one.kind is not Kind.FINAL]
                 mended += sum(await asyncio.gather(*(self._service.recover(upload) for upload in group)))
         return mended
 
     async def run(self, interval: float) -> None:
-        """Sweep for ever, every `interval` seconds. A failure is logged and tried again."""
+        """Recover now, then recover and sweep for ever, every `interval` seconds.
+
+        A failure is logged and tried again.
+        """
+        await self._tend(sweep=False)
         while True:
             await asyncio.sleep(interval)
-            try:
-                await self.recover()
-                report = await self.sweep()
-            except (BackendError, Refusal) as error:
-                log.warning("the sweep was given up: %s", error)
-                continue
-            if report.removed:
-                log.info("removed %d uploads, %d bytes", report.removed_count, report.freed_bytes)
+            await self._tend(sweep=True)
+
+    async def _tend(self, *, sweep: bool) -> None:
+        try:
+            await self.recover()
+            report = await self.sweep() if sweep else Report(())
+        except (BackendError, Refusal) as error:
+            log.warning("the sweep was given up: %s", error)
+            return
+        if report.removed:
+            log.info("removed %d uploads, %d bytes", report.removed_count, report.freed_bytes)
 
     async def _expired(self, now: datetime, dry_run: bool) -> AsyncIterator[Removed]:
         async def more(limit: int) -> Sequence[Upload]:

@@ -104,4 +104,6 @@ def test_connections_that_cannot_be_taken_do_not_fill_the_log(wire: Wire) -> Non
         wait_until(lambda: "no more connections can be taken" in wire.server.output)
         time.sleep(2)
     wait_until(lambda: wire.ask("HEAD", path, {})[0] == 200)
+    wire.server.stop()
     assert len(wire.server.lines) < 20
+    assert "Traceback" not in wire.server.output

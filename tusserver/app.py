@@ -188,6 +188,8 @@ def _loop_errors() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None
 
     def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         nonlocal told_at
+        if "_start_serving" in context["message"]:
+            return  # it would have tried again, but the server was stopped
         if context["message"] != "socket.accept() out of system resource":
             loop.default_exception_handler(context)
         elif loop.time() - told_at > 10:

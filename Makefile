@@ -10,6 +10,8 @@ PY      := $(BIN)/python
 PIP     := $(PY) -m pip --disable-pip-version-check --quiet
 # The plugin turns a skipped test into a failed one: what cannot run must say so.
 PYTEST  := $(PY) -m pytest -p tests.no_skips
+# Much of a test is waiting for a process or a clock. What measures time is marked `alone` and runs afterwards.
+SPREAD  := -n auto --maxprocesses 4
 CLIENTS := tests/clients
 SOURCES := tusserver tests static/assets.py build_backend.py
 
@@ -41,7 +43,8 @@ types: $(VENV)/.dev ## mypy, strict
 	$(BIN)/mypy $(SOURCES)
 
 tests: $(VENV)/.dev assets ## pytest, with every branch of the protocol's rules covered
-	$(PYTEST) -m "not engines" --cov
+	$(PYTEST) -m "not engines and not alone" --cov $(SPREAD)
+	$(PYTEST) -m alone
 
 format: $(VENV)/.dev ## put the code in its one form
 	$(BIN)/ruff check --fix .

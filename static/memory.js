@@ -1,6 +1,7 @@
 // What this browser uploaded, for servers that do not tell their list; and which files Uppy can go on with.
 
 const KEY = 'tusserver:uploads'
+const PAUSED = 'tusserver:paused'
 const MOST = 50
 
 /** The uploads this browser made, newest first, in the form of /status. */
@@ -46,4 +47,22 @@ export function resumable() {
     }
   }
   return found
+}
+
+/** Which files are paused: Uppy writes its own state half a second late, and a reload may come before. */
+export function rememberPaused(uppy) {
+  const ids = uppy.getFiles().flatMap((file) => (file.isPaused ? [file.id] : []))
+  try {
+    sessionStorage.setItem(PAUSED, JSON.stringify(ids))
+  } catch {
+    // Then a pause in the last half second before a reload is forgotten.
+  }
+}
+
+export function rememberedPaused() {
+  try {
+    return JSON.parse(sessionStorage.getItem(PAUSED)) ?? []
+  } catch {
+    return []
+  }
 }

@@ -1,5 +1,6 @@
 // Uppy over tus: what the page adds is that it carries on by itself, and says why when it cannot.
 
+import { rememberPaused, rememberedPaused } from './memory.js'
 import { detail } from './words.js'
 
 const MiB = 1024 * 1024
@@ -207,7 +208,9 @@ function report(uppy, hooks) {
 function carryOn(uppy, hooks) {
   const unfinished = () => uppy.getFiles().filter((file) => !file.progress.uploadComplete)
   const whole = () => unfinished().length > 0 && unfinished().every((file) => !file.isGhost)
+  for (const event of ['upload-pause', 'pause-all', 'resume-all']) uppy.on(event, () => rememberPaused(uppy))
   uppy.on('restored', () => {
+    for (const id of rememberedPaused()) if (uppy.getFile(id)) uppy.setFileState(id, { isPaused: true })
     if (!uppy.getState().recoveredState || !whole()) return
     // Someone who paused before the reload finds it paused.
     if (unfinished().some((file) => file.isPaused)) return

@@ -5,11 +5,13 @@ from __future__ import annotations
 import resource
 import socket
 import struct
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.running import RunningServer, wait_until
+from tests.running import RunningServer, running, wait_until
 from tests.test_crashes import DATA, Wire
 
 
@@ -81,3 +83,27 @@ def test_a_download_without_a_descriptor_left_is_told_to_come_again(wire: Wire) 
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         status, headers = wire.answer(connection)
     assert (status, headers["retry-after"]) == (503, "2")
+
+
+def test_the_server_takes_as_many_descriptors_as_the_system_allows(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard // 2, hard))
+    try:
+        with running(tmp_path) as server:
+            assert resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_connections_that_cannot_be_taken_do_not_fill_the_log(wire: Wire) -> None:
+    path, process = finished(wire), wire.server.process.pid
+    resource.prlimit(process, resource.RLIMIT_NOFILE, (50, 50))
+    with ExitStack() as opened:
+        for _ in range(60):
+            opened.enter_context(socket.create_connection(("127.0.0.1", wire.server.port), 10))
+        wait_until(lambda: "no more connections can be taken" in wire.server.output)
+        time.sleep(2)
+    wait_until(lambda: wire.ask("HEAD", path, {})[0] == 200)
+    wire.server.stop()
+    assert len(wire.server.lines) < 20
+    assert "Traceback" not in wire.server.output

@@ -183,9 +183,12 @@ def test_a_final_upload_that_a_kill_interrupted_is_joined_at_the_next_start(tmp_
     database.execute("UPDATE uploads SET state = 'pending', offset = 0, completed_at = NULL WHERE id = ?", (id,))
     database.commit()
     database.close()
-    with running(tmp_path) as again, Wire(again).send("GET", final, {"Connection": "close"}) as connection:
-        raw = b""
-        while more := connection.recv(65536):
-            raw += more
+    with running(tmp_path) as again:
+        wire = Wire(again)
+        wait_until(lambda: "upload-offset" in wire.ask("HEAD", final, {})[1])
+        with wire.send("GET", final, {"Connection": "close"}) as connection:
+            raw = b""
+            while more := connection.recv(65536):
+                raw += more
         assert raw.startswith(b"HTTP/1.1 200 ")
         assert raw.endswith(b"hello world")

@@ -70,6 +70,7 @@ async def test_what_arrives_during_a_transaction_waits_for_the_next(path: Path) 
         for _ in range(3):
             acts += [asyncio.create_task(infos.create(an_upload())) for _ in range(50)]
             await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the last of them are handed over a turn after they were asked for
         before = commits(path)
         other.execute("ROLLBACK")
     await asyncio.gather(*acts)

@@ -159,3 +159,15 @@ async def test_a_damaged_database_is_unavailable_with_one_sentence(path: Path) -
         with pytest.raises(Unavailable, match=r"^the database infos\.db is damaged$"):
             await act
     await infos.close()
+
+
+async def test_nobody_but_its_owner_reads_the_database(tmp_path: Path) -> None:
+    infos = SqliteInfos(tmp_path / "infos.db")
+    await infos.open()
+    await infos.create(an_upload())
+    assert {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {
+        "infos.db": 0o600,
+        "infos.db-shm": 0o600,
+        "infos.db-wal": 0o600,
+    }
+    await infos.close()

@@ -7,9 +7,10 @@ import os
 import shutil
 import socket
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -30,8 +31,10 @@ def new_upload(tmp_path: Path) -> NewUpload:
 
 
 @pytest.fixture
-def sockets(tmp_path: Path) -> Path:
-    return tmp_path / ".sockets"
+def sockets() -> Iterator[Path]:
+    # Not in `tmp_path`: how deep that lies depends on who runs the tests, and the address of a socket is short.
+    with TemporaryDirectory(prefix="sockets-") as folder:
+        yield Path(folder) / ".sockets"
 
 
 def listed(folder: Path) -> list[Path]:

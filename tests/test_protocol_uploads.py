@@ -39,6 +39,11 @@ def test_an_upload_is_complete_in_one_state_only(state: State) -> None:
     assert an_upload(state=state).is_complete == (state is State.COMPLETE)
 
 
+@pytest.mark.parametrize("state", State)
+def test_bytes_may_come_until_an_upload_is_complete_or_has_failed(state: State) -> None:
+    assert an_upload(state=state).is_open == (state in (State.PENDING, State.RECEIVING))
+
+
 def test_an_upload_expires_at_its_moment_and_not_before() -> None:
     upload = an_upload(expires_at=START)
     assert not upload.is_expired(START - timedelta(microseconds=1))

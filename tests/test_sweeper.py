@@ -215,3 +215,9 @@ async def test_records_that_a_crash_left_behind_agree_with_their_bytes_after_rec
     assert (await house.service.download(whole)).is_complete
     assert house.path(checked).stat().st_size == 5
     assert await house.sweeper.recover() == 0
+
+
+async def test_what_was_acknowledged_stays_when_the_largest_size_is_lowered(house: House) -> None:
+    known, deferred = await house.upload(30, b"x" * 20), await house.upload(None, b"x" * 20)
+    house.service.ledger.policy = replace(house.service.ledger.policy, limits=Limits(max_size=10))
+    assert [(await house.service.status(id)).offset for id in (known, deferred)] == [20, 20]

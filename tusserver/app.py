@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import secrets
 import shlex
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from typing import Any
 
 from aiohttp import web
 
@@ -144,8 +146,8 @@ async def _look_after(service: UploadService, read_timeout: float) -> None:
 
 @asynccontextmanager
 async def _at_work(parts: _Parts, settings: Settings) -> AsyncIterator[None]:
-    """Recovered, and swept from time to time."""
-    mended = await parts.sweeper.recover()
+    """Recovered, and swept from time to time. Clients do not wait for final uploads to be joined."""
+    mended = await parts.sweeper.recover(join=False)
     if mended:
         log.info("put %d uploads right that a crash had left behind", mended)
     tasks = [
@@ -218,9 +220,37 @@ def serve(settings: Settings) -> int:
     return 0
 
 
+def _open_many_files() -> None:
+    """Take as many descriptors as the system allows: each running upload has three."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # some systems name no number that they take
+        if soft != hard:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _loop_errors() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
+    """A handler of the loop's errors. Without a free descriptor asyncio tells of each connection it cannot take a
+    thousand times a second, with a traceback; this tells it now and then, in one line."""
+    told_at = float("-inf")
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        nonlocal told_at
+        if "_start_serving" in context["message"]:
+            return  # it would have tried again, but the server was stopped
+        if context["message"] != "socket.accept() out of system resource":
+            loop.default_exception_handler(context)
+        elif loop.time() - told_at > 10:
+            told_at = loop.time()
+            log.error("no more connections can be taken: %s", context["exception"])
+
+    return handle
+
+
 async def _serve(settings: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    _open_many_files()
+    loop.set_exception_handler(_loop_errors())
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     # aiohttp waits twice, for handlers and for those it then cancelled.

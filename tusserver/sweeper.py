@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from tusserver.protocol.errors import BackendError, NotFound
 from tusserver.protocol.refusals import Refusal
-from tusserver.protocol.uploads import Upload
+from tusserver.protocol.uploads import Kind, Upload
 from tusserver.service import UploadService
 
 log = logging.getLogger("tusserver.sweeper")
@@ -102,31 +102,41 @@ class Sweeper:
         stale = [one async for one in self._stale(now - older_than, is_theirs, dry_run)]
         return Report(tuple(_together(expired, stale)), dry_run)
 
-    async def recover(self) -> int:
+    async def recover(self, *, join: bool = True) -> int:
         """Make every unfinished record agree with its bytes; gives how many did not.
 
         For the start, after a crash; harmless at any time.
+
+        Args:
+            join: also copy the parts of final uploads together, which takes as long as they are large.
         """
         mended, after = 0, ""
         while batch := await self._infos.unfinished(after=after, limit=BATCH):
             after = batch[-1].id
             for start in range(0, len(batch), AT_ONCE):
-                group = batch[start : start + AT_ONCE]
+                group = [one for one in batch[start : start + AT_ONCE] if join or one.kind is not Kind.FINAL]
                 mended += sum(await asyncio.gather(*(self._service.recover(upload) for upload in group)))
         return mended
 
     async def run(self, interval: float) -> None:
-        """Sweep for ever, every `interval` seconds. A failure is logged and tried again."""
+        """Recover now, then recover and sweep for ever, every `interval` seconds.
+
+        A failure is logged and tried again.
+        """
+        await self._tend(sweep=False)
         while True:
             await asyncio.sleep(interval)
-            try:
-                await self.recover()
-                report = await self.sweep()
-            except (BackendError, Refusal) as error:
-                log.warning("the sweep was given up: %s", error)
-                continue
-            if report.removed:
-                log.info("removed %d uploads, %d bytes", report.removed_count, report.freed_bytes)
+            await self._tend(sweep=True)
+
+    async def _tend(self, *, sweep: bool) -> None:
+        try:
+            await self.recover()
+            report = await self.sweep() if sweep else Report(())
+        except (BackendError, Refusal) as error:
+            log.warning("the sweep was given up: %s", error)
+            return
+        if report.removed:
+            log.info("removed %d uploads, %d bytes", report.removed_count, report.freed_bytes)
 
     async def _expired(self, now: datetime, is_theirs: Judge, dry_run: bool) -> AsyncIterator[Removed]:
         async def more(limit: int) -> Sequence[Upload]:
@@ -184,12 +194,16 @@ class Sweeper:
             async with self._service.held_for_cleanup(id) as upload:
                 if upload is None or not judge(upload):
                     return None
-                size = await self._store.size(id) if dry_run else await self._service.ledger.remove(id)
+                size = await self._store.size(id) if dry_run else await self._service.ledger.remove(upload)
                 return Removed(id, upload.filename or "", size)
         except NotFound:
             return Removed(id, "", 0)
         except Refusal as refusal:
             return await self._remove_bare_record(id, judge, dry_run) if refusal.status == 404 else None
+        except BackendError as error:
+            # The others go on: one that cannot be removed is not to keep what has expired on a full disk.
+            log.warning("%s cannot be removed: %s", id, error)
+            return None
 
     async def _remove_bare_record(self, id: str, judge: Judge, dry_run: bool) -> Removed | None:
         """Remove a record whose bytes are gone, so that there is no file to lock."""
@@ -198,7 +212,7 @@ class Sweeper:
             if not judge(upload):
                 return None
             if not dry_run:
-                await self._infos.delete(id)
+                await self._service.ledger.forget(id)
         except NotFound:
             return None
         return Removed(id, upload.filename or "", 0)
@@ -227,6 +241,8 @@ class Sweeper:
                     if upload is None:
                         size = await self._store.size(id) if dry_run else await self._store.delete(id)
                         removed.append(Removed(id, "", size))
-            except (Refusal, NotFound):
+            except Refusal:
                 continue
+            except BackendError as error:
+                log.warning("%s cannot be removed: %s", id, error)
         return removed

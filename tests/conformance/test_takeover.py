@@ -93,6 +93,7 @@ async def slowest_takeover(tus: Probe, headers: Headers, counted: int) -> float:
     return sorted(seconds)[int(TRIES * 0.99)]
 
 
+@pytest.mark.alone
 @both_kinds
 async def test_a_second_patch_takes_over_within_a_tenth_of_a_second(
     tus: Probe, headers: Callable[[], Headers], counted: int

@@ -46,7 +46,7 @@ class Upload:
         filename, content_type: labels taken from the metadata, never a path; None if not told.
         parts: ids of the parts of a final upload, in their order.
         concat: the `Upload-Concat` field of a final upload exactly as received.
-        expires_at: from then on it is gone, unless it is complete and not partial; None: never.
+        expires_at: from then on it is gone, a complete one too (partial, or being removed); None: never.
         owner: the `sub` of the token it was made with; None: nobody was asked.
         link: id of the upload link it was made by; who knows its address may write.
         checksum: what the whole must come to, as ``"sha256:<hex>"``, None if nobody said.
@@ -86,10 +86,15 @@ class Upload:
         return self.state is State.COMPLETE
 
     @property
+    def is_open(self) -> bool:
+        """Bytes may still come."""
+        return self.state in (State.PENDING, State.RECEIVING)
+
+    @property
     def remaining(self) -> int | None:
         """Bytes still to come; None while the length is not known."""
         return None if self.length is None else self.length - self.offset
 
     def is_expired(self, now: datetime) -> bool:
-        """Its time ran out at `now`. A complete upload keeps no expiry unless it is partial."""
+        """Its time ran out at `now`. A complete upload has no expiry unless it is partial or being removed."""
         return self.expires_at is not None and now >= self.expires_at

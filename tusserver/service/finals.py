@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
-from tusserver.protocol.errors import NotFound
+from tusserver.protocol.errors import BackendError, NotFound
 from tusserver.protocol.refusals import BadParts, Refusal, UploadNotFound
 from tusserver.protocol.rules import judge_final
 from tusserver.protocol.uploads import Kind, State, Upload
 from tusserver.service.ledger import Ledger
 
 log = logging.getLogger("tusserver.service")
+
+# Records of parts that are read before others get their turn: a list may name thousands.
+TURN = 64
 
 
 class Finals:
@@ -32,7 +36,12 @@ class Finals:
         same = await ledger.infos.same_final(upload)
         if same is not None and same.state is not State.FAILED and not same.is_expired(ledger.clock()):
             return await self.join(same)
-        parts = [await self._part(id, upload.owner) for id in upload.parts]
+        found: dict[str, Upload] = {}
+        for id in dict.fromkeys(upload.parts):
+            if len(found) % TURN == TURN - 1:
+                await asyncio.sleep(0)
+            found[id] = await self._part(id, upload.owner)
+        parts = [found[id] for id in upload.parts]
         limits, now = ledger.policy.limits, ledger.clock()
         length = judge_final(parts, limits, now, may_be_unfinished=self._may_be_unfinished)
         upload = replace(upload, length=length)
@@ -50,42 +59,72 @@ class Finals:
         return part
 
     async def join(self, upload: Upload) -> Upload:
-        """Give a final upload its bytes if all of its parts have theirs; gives its record either way."""
-        upload = await self.with_length(upload)
-        if upload.is_complete or upload.length is None:
-            return upload
+        """Give a final upload its bytes if all of its parts have theirs; gives its record either way.
+
+        Raises:
+            BadParts, UploadGone, TooLarge: it can never be joined, which its record tells from now on.
+        """
         ledger = self._ledger
-        try:
-            parts = [await ledger.infos.load(id) for id in dict.fromkeys(upload.parts)]
-        except NotFound:
+        if not upload.is_open or upload.is_expired(ledger.clock()):
             return upload
-        if not all(part.is_complete for part in parts):
-            return upload
+        parts = await self._parts_of(upload)
+        if parts is not None and not all(part.is_complete for part in parts):
+            return _with_length(upload, parts)
         async with ledger.held(upload.id):
             stored = await ledger.load(upload.id)
-            if stored.is_complete:
+            if not stored.is_open:
                 return stored
-            judge_final(parts, ledger.policy.limits, ledger.clock(), may_be_unfinished=False)
-            return await ledger.finish(upload, await ledger.store.concatenate(upload.parts, upload.id))
+            try:
+                return await self._copy(stored, parts)
+            except (NotFound, Refusal) as error:
+                await ledger.infos.save(replace(stored, state=State.FAILED))
+                if isinstance(error, NotFound):
+                    raise BadParts("a part was removed") from error
+                raise
+
+    async def _copy(self, upload: Upload, parts: Sequence[Upload] | None) -> Upload:
+        if parts is None:
+            raise BadParts("a part was removed")
+        ledger = self._ledger
+        judge_final(parts, ledger.policy.limits, ledger.clock(), may_be_unfinished=False)
+        length = await ledger.store.concatenate(upload.parts, upload.id)
+        return await ledger.finish(replace(upload, length=length), length)
 
     async def join_those_of(self, part: Upload) -> None:
-        """Join the final uploads that waited for this part."""
+        """Join the final uploads that waited for this part, which is complete whatever becomes of them.
+
+        One that cannot be joined at this moment is tried again by the sweeper.
+        """
         if part.kind is not Kind.PARTIAL or not part.is_complete:
             return
         for final in await self._ledger.infos.finals_of(part.id):
             try:
                 await self.join(final)
-            except Refusal as refusal:
-                log.warning("final upload %s cannot be joined: %s", final.id, refusal)
-                await self._ledger.infos.save(replace(final, state=State.FAILED))
+            except (Refusal, BackendError) as error:
+                log.warning("final upload %s is not joined: %s", final.id, error)
 
     async def with_length(self, final: Upload) -> Upload:
         """A final upload with its length as soon as that of every part is known."""
         if final.length is not None:
             return final
-        try:
-            lengths = [(await self._ledger.infos.load(id)).length for id in final.parts]
-        except NotFound:
-            return final
-        known = [length for length in lengths if length is not None]
-        return replace(final, length=sum(known)) if len(known) == len(lengths) else final
+        parts = await self._parts_of(final)
+        return final if parts is None else _with_length(final, parts)
+
+    async def _parts_of(self, final: Upload) -> list[Upload] | None:
+        """The records of the parts in their order, None if one is gone. A part may be named many times."""
+        found: dict[str, Upload] = {}
+        for id in final.parts:
+            if id in found:
+                continue
+            if len(found) % TURN == TURN - 1:
+                await asyncio.sleep(0)
+            try:
+                found[id] = await self._ledger.infos.load(id)
+            except NotFound:
+                return None
+        return [found[id] for id in final.parts]
+
+
+def _with_length(final: Upload, parts: Sequence[Upload]) -> Upload:
+    known = [part.length for part in parts if part.length is not None]
+    return replace(final, length=sum(known)) if len(known) == len(parts) else final

@@ -7,7 +7,7 @@ record that a crash left behind is put right when it is met.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -18,7 +18,7 @@ from tusserver.lockers.base import Hold, Locker
 from tusserver.protocol.checksums import Checksum, new_hasher
 from tusserver.protocol.digests import DigestMismatch, parse_digest
 from tusserver.protocol.durability import Durability
-from tusserver.protocol.errors import Held, NotFound
+from tusserver.protocol.errors import Held, NotFound, OutOfSpace
 from tusserver.protocol.refusals import Busy, QuotaExceeded, Refusal, TooManyUploads, UploadNotFound
 from tusserver.protocol.rules import Limits, advanced, narrowed
 from tusserver.protocol.uploads import Kind, State, Upload
@@ -85,6 +85,8 @@ class Ledger:
         except Held:
             raise Busy("another request is writing this upload", headers={"Retry-After": "1"}) from None
         except NotFound:
+            with suppress(NotFound):
+                await self.store.size(id)  # which knows a folder that is away from a file that is gone
             raise UploadNotFound(f"there is no upload {id}") from None
 
     async def create(self, upload: Upload, *, durable: bool) -> None:
@@ -100,8 +102,9 @@ class Ledger:
             size = await self.store.size(upload.id)
         except NotFound:
             raise UploadNotFound(f"there is no upload {upload.id}") from None
-        bound = upload.offset if upload.unverified else self.policy.limits.ceiling
-        return min(size, bound, bound if upload.length is None else upload.length)
+        # Not the largest size allowed today: bytes that were acknowledged stay when the operator lowers it.
+        bound = upload.offset if upload.unverified else upload.length
+        return size if bound is None else min(size, bound)
 
     async def settled(self, upload: Upload) -> Upload:
         """The record made to agree with the bytes; the lock is held."""
@@ -111,7 +114,9 @@ class Ledger:
         if offset == upload.length:
             return await self.finish(upload, offset)
         if offset != upload.offset or upload.unverified:
-            upload = replace(at(upload, offset), unverified=False)
+            # Bytes that came since the record was written move its dates as if it had been written then.
+            is_ahead = offset > upload.offset
+            upload = self._advanced(upload, offset) if is_ahead else replace(at(upload, offset), unverified=False)
             writer = await self.store.append(upload.id, offset)  # drops what lies behind
             await writer.close()
             await self.infos.save(upload)
@@ -123,7 +128,7 @@ class Ledger:
         Raises:
             DigestMismatch: they do not come to the checksum of the whole; the upload has failed.
         """
-        after = advanced(upload, length, length, self.policy.limits, self.clock())
+        after = self._advanced(replace(upload, length=length), length)
         await self.check_whole(after)
         durable = self.is_durable(after)
         if durable:
@@ -181,6 +186,9 @@ class Ledger:
             await self._digests.run(partial(hasher.update, data))
         return wanted.holds(hasher)
 
+    def _advanced(self, upload: Upload, offset: int) -> Upload:
+        return advanced(upload, offset, upload.length, self.policy.limits, self.clock())
+
     async def sync(self, id: str, offset: int) -> None:
         """Force the bytes of an upload to the disk, where nobody has it open."""
         writer = await self.store.append(id, offset)
@@ -189,20 +197,33 @@ class Ledger:
         finally:
             await writer.close()
 
-    async def remove(self, id: str) -> int:
+    async def remove(self, upload: Upload) -> int:
         """Remove bytes, then record, of an upload whose lock is held; gives the bytes freed.
 
-        In this order because on a full disk the database may need the room that the bytes took.
-        Final uploads that still wait for it fail: they can never be joined.
+        In this order because on a full disk the database may need the room that the bytes took. A complete record
+        never runs out: it is given a date first, so that it goes even if this is broken off once the bytes are gone.
         """
-        freed = await self.store.delete(id)
-        try:
-            await self.infos.delete(id)
-        except NotFound:
-            return freed
-        for final in await self.infos.finals_of(id):
-            await self.infos.save(replace(final, state=State.FAILED))
+        if upload.is_complete:
+            with suppress(OutOfSpace, NotFound):
+                await self.infos.save(replace(upload, expires_at=self.clock()))
+        freed = await self.store.delete(upload.id)
+        await self.forget(upload.id)
         return freed
+
+    async def forget(self, id: str) -> None:
+        """Remove the record of an upload without bytes. Final uploads that wait for it fail: they cannot be joined."""
+        with suppress(NotFound):
+            await self.infos.delete(id)
+        for final in await self.infos.finals_of(id):
+            await self._fail(final.id)
+
+    async def _fail(self, id: str) -> None:
+        """Tell in the record of a final upload that it can never be joined. Whoever is joining it finds out itself."""
+        with suppress(Busy, UploadNotFound):
+            async with self.held(id, take_over=False):
+                final = await self.load(id)
+                if final.is_open:
+                    await self.infos.save(replace(final, state=State.FAILED))
 
     def is_durable(self, upload: Upload) -> bool:
         """What is told of `upload` must survive a power cut."""

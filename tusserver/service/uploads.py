@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from tusserver.extensions import Offer
 from tusserver.lockers.base import Hold
@@ -17,7 +18,7 @@ from tusserver.protocol.access import Caller, judge_look, judge_read, judge_writ
 from tusserver.protocol.checksums import Checksum
 from tusserver.protocol.chunks import ChunkOutOfOrder, Numbered, Placement, check_order, judge_chunk, next_index
 from tusserver.protocol.digests import DigestMismatch
-from tusserver.protocol.errors import NotFound
+from tusserver.protocol.errors import BackendError, NotFound
 from tusserver.protocol.refusals import Refusal, UploadIncomplete
 from tusserver.protocol.requests import Append, Creation
 from tusserver.protocol.rules import (
@@ -69,7 +70,9 @@ class UploadService:
         self.offer, self.policy, self.clock = offer, policy, clock
         self._digests = Workers("digest", 2)
         self.ledger = Ledger(backends, policy, clock, self._digests)
-        self._finals = Finals(self.ledger, self._status, may_be_unfinished=offer.has("concatenation-unfinished"))
+        self._finals = Finals(
+            self.ledger, partial(self._status, nudge=False), may_be_unfinished=offer.has("concatenation-unfinished")
+        )
         self._new_id = new_id
         self._active: dict[str, Receiving | Comparing] = {}
         self.is_stopping = False
@@ -125,7 +128,7 @@ class UploadService:
                 # Its client was told no address. What came before a cut is kept for those who know it by name; the
                 # rest would be an orphan.
                 if entry.is_new or not isinstance(error, tuple(CUT_SHORT.values())):
-                    await self.ledger.remove(upload.id)
+                    await self.ledger.remove(upload)
                 raise
         return await self._completing(after)
 
@@ -276,7 +279,7 @@ class UploadService:
                 return
             for one in old:
                 async with self.ledger.held(one.id):
-                    await self.ledger.remove(one.id)
+                    await self.ledger.remove(await self.ledger.load(one.id))
 
     # status
 
@@ -331,8 +334,7 @@ class UploadService:
         judge_write(caller, upload)
         check_alive(upload, self.clock())
         async with self.ledger.held(id):
-            await self.ledger.load(id)
-            return await self.ledger.remove(id)
+            return await self.ledger.remove(await self.ledger.load(id))
 
     @asynccontextmanager
     async def held_for_cleanup(self, id: str) -> AsyncIterator[Upload | None]:
@@ -360,6 +362,10 @@ class UploadService:
             await self._completing(after)
         except Refusal as refusal:
             log.debug("%s is left as it is: %s", upload.id, refusal)
+            return False
+        except BackendError as error:
+            # The others go on: a disk without room for one is not to keep a server from starting.
+            log.warning("%s is left as it is: %s", upload.id, error)
             return False
         return True
 

@@ -46,6 +46,7 @@ def connect(path: Path, busy_timeout: float) -> Connections:
     opened: list[sqlite3.Connection] = []
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _create(path)
         opened.append(_open(path, busy_timeout))
         _prepare(Database(opened[0], execute_plugins=False), path.name, busy_timeout)
         for timeout in (0.0, busy_timeout):
@@ -61,6 +62,12 @@ def connect(path: Path, busy_timeout: float) -> Connections:
             raise Unavailable(f"the folder of the database {path.name} cannot be made: {error.strerror}") from error
         raise
     return Connections(*opened)
+
+
+def _create(path: Path) -> None:
+    """Make the file for its owner only: who reads an id may write to the upload. SQLite's other files follow it."""
+    with suppress(OSError):  # what is wrong, SQLite says of the same file
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _open(path: Path, busy_timeout: float) -> sqlite3.Connection:

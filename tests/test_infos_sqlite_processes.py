@@ -98,6 +98,23 @@ async def test_processes_that_write_at_once_lose_nothing(infos: SqliteInfos, pat
     assert len(await infos.unfinished(limit=3000)) == 2000 + len(mine)
 
 
+@pytest.mark.parametrize("room", [1, 300])
+async def test_of_processes_that_create_at_once_no_more_get_in_than_there_is_room_for(
+    infos: SqliteInfos, path: Path, room: int
+) -> None:
+    options = (f"open={room}",)
+    with (
+        process(*writing(path, "one-", count=400, tasks=25), *options) as one,
+        process(*writing(path, "two-", count=400, tasks=25), *options) as two,
+    ):
+        for started in (one, two):
+            pipe(started.stdin).close()
+        told = [line.strip() for started in (one, two) for line in pipe(started.stdout)]
+        assert [started.wait(20) for started in (one, two)] == [0, 0]
+    assert len(told) == room
+    assert sorted(told) == [upload.id for upload in await infos.unfinished()]
+
+
 @pytest.mark.parametrize("durable", [False, True])
 @pytest.mark.parametrize("told_before", [1, 150, 700])
 async def test_what_a_killed_process_acknowledged_is_there(path: Path, durable: bool, told_before: int) -> None:

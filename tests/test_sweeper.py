@@ -12,46 +12,22 @@ from pathlib import Path
 import pytest
 
 from tusserver.extensions import offer
-from tusserver.infos.sqlite import SqliteInfos
+from tusserver.infos.sqlite import SqliteAccounts, SqliteInfos
 from tusserver.lockers.host import HostLocker
+from tusserver.protocol.access import Caller
 from tusserver.protocol.errors import NotFound
 from tusserver.protocol.ids import make_id
 from tusserver.protocol.refusals import UploadGone, UploadNotFound
 from tusserver.protocol.requests import OCTET_STREAM, Append, BodyFacts, Creation
-from tusserver.protocol.rules import Limits
+from tusserver.protocol.rules import Grant, Limits
 from tusserver.protocol.uploads import Kind
-from tusserver.service import Backends, Ending, Policy, UploadService
+from tusserver.service import Backends, Policy, UploadService
+from tusserver.service.receive import HeldBody
 from tusserver.stores.file import FileStore
 from tusserver.stores.paths import path_of
 from tusserver.sweeper import Sweeper
 
 DAY = timedelta(days=1)
-
-
-class Bytes:
-    """A `Source` that has everything at once."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self.ending: Ending | None = None
-        self.rested = 0.0
-
-    async def accept(self) -> None:
-        """Nobody waits."""
-
-    async def read(self) -> bytes:
-        """Everything, then nothing."""
-        data, self._data = self._data, b""
-        if not data:
-            self.ending = Ending.WHOLE
-        return data
-
-    def stop(self, why: Ending) -> None:
-        """It has ended before anybody could."""
-
-    def trailer(self, name: str) -> list[str]:
-        """There is none."""
-        return []
 
 
 class House:
@@ -60,10 +36,12 @@ class House:
     def __init__(self, folder: Path, ids: list[str] | None = None) -> None:
         self.now = datetime.now(UTC)
         self.folder = folder
+        infos = SqliteInfos(folder / "tusserver.db")
         self.backends = Backends(
             FileStore(folder / "bytes"),
-            SqliteInfos(folder / "tusserver.db"),
+            infos,
             HostLocker(lambda id: path_of(folder / "bytes", id), folder / "run"),
+            SqliteAccounts(infos),
         )
         policy = Policy(Limits(expires_after=DAY))
         self.service = UploadService(
@@ -74,12 +52,18 @@ class House:
     async def upload(self, length: int | None, data: bytes = b"", kind: Kind = Kind.REGULAR) -> str:
         """The id of a new upload with `data` as its first bytes."""
         body = BodyFacts(OCTET_STREAM, len(data)) if data else None
-        made = await self.service.start(Creation(length=length, body=body, kind=kind), Bytes(data))
+        made = await self.service.start(Creation(length=length, body=body, kind=kind), HeldBody(data), Grant())
         return made.id
 
     async def append(self, id: str, offset: int, data: bytes) -> None:
         """More bytes."""
-        await self.service.append(id, Append(offset, BodyFacts(OCTET_STREAM, len(data))), Bytes(data))
+        append = Append(offset, BodyFacts(OCTET_STREAM, len(data)))
+        await self.service.append(id, append, HeldBody(data), self.caller)
+
+    @property
+    def caller(self) -> Caller:
+        """Somebody, where nobody is asked who they are."""
+        return Caller(self.now, is_open=True)
 
     def path(self, id: str) -> Path:
         """Where the bytes of an upload lie."""
@@ -102,12 +86,12 @@ async def test_an_expired_upload_is_gone_at_once_and_removed_by_the_sweep(house:
     id = await house.upload(10, b"hello")
     house.now += DAY
     with pytest.raises(UploadGone):
-        await house.service.status(id)
+        await house.service.status(id, house.caller)
     report = await house.sweeper.sweep()
     assert report.removed == ((id, "", 5),)
     assert not house.path(id).exists()
     with pytest.raises(UploadNotFound):
-        await house.service.status(id)
+        await house.service.status(id, house.caller)
 
 
 async def test_a_byte_moves_the_expiry(house: House) -> None:
@@ -116,14 +100,14 @@ async def test_a_byte_moves_the_expiry(house: House) -> None:
     await house.append(id, 5, b"!")
     house.now += DAY / 2
     assert (await house.sweeper.sweep()).removed == ()
-    assert (await house.service.status(id)).offset == 6
+    assert (await house.service.status(id, house.caller)).offset == 6
 
 
 async def test_a_finished_upload_outlives_its_expiry(house: House) -> None:
     id = await house.upload(5, b"hello")
     house.now += 1000 * DAY
     assert (await house.sweeper.sweep()).removed == ()
-    assert (await house.service.download(id)).offset == 5
+    assert (await house.service.download(id, house.caller)).offset == 5
 
 
 async def test_a_finished_part_expires_since_nobody_else_would_remove_it(house: House) -> None:
@@ -138,7 +122,7 @@ async def test_a_finished_upload_goes_when_keep_finished_says_so(house: House) -
     new = await house.upload(5, b"world")
     report = await Sweeper(house.service, keep_finished=10 * DAY).sweep()
     assert [one.upload_id for one in report.removed] == [old]
-    assert (await house.service.download(new)).is_complete
+    assert (await house.service.download(new, house.caller)).is_complete
 
 
 async def test_a_dry_run_tells_the_same_and_removes_nothing(house: House) -> None:
@@ -166,7 +150,7 @@ async def test_stale_uploads_go_only_when_asked_and_never_finished_ones(house: H
     assert (await house.sweeper.sweep()).removed == ()
     report = await house.sweeper.sweep(older_than=DAY / 8)
     assert [one.upload_id for one in report.removed] == [stale]
-    assert (await house.service.status(fresh)).offset == 5
+    assert (await house.service.status(fresh, house.caller)).offset == 5
 
 
 async def test_bytes_without_a_record_go_once_they_are_old(house: House) -> None:
@@ -182,7 +166,7 @@ async def test_a_record_without_bytes_is_gone_for_clients_and_goes_when_it_expir
     id = await house.upload(10, b"hello")
     house.path(id).unlink()
     with pytest.raises(UploadNotFound):
-        await house.service.status(id)
+        await house.service.status(id, house.caller)
     house.now += DAY
     assert [one.upload_id for one in (await house.sweeper.sweep()).removed] == [id]
     with pytest.raises(NotFound):
@@ -210,9 +194,9 @@ async def test_records_that_a_crash_left_behind_agree_with_their_bytes_after_rec
     with house.path(whole).open("ab") as file:
         file.write(b"world and more")
     assert await house.sweeper.recover() == 4
-    offsets = [(await house.service.status(id)).offset for id in (ahead, behind, checked, whole, fine)]
+    offsets = [(await house.service.status(id, house.caller)).offset for id in (ahead, behind, checked, whole, fine)]
     assert offsets == [7, 3, 5, 10, 5]
-    assert (await house.service.download(whole)).is_complete
+    assert (await house.service.download(whole, house.caller)).is_complete
     assert house.path(checked).stat().st_size == 5
     assert await house.sweeper.recover() == 0
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from tusserver.infos.base import OwnedBy
 from tusserver.protocol.errors import BackendError, NotFound
 from tusserver.protocol.refusals import Refusal
 from tusserver.protocol.uploads import Kind, Upload
@@ -99,7 +100,8 @@ class Sweeper:
         now = self._service.clock()
         is_theirs = _anybodys if owner is None else lambda upload: upload.owner == owner
         expired = [one async for one in self._expired(now, is_theirs, dry_run)]
-        stale = [one async for one in self._stale(now - older_than, is_theirs, dry_run)]
+        of = None if owner is None else OwnedBy(owner)
+        stale = [one async for one in self._stale(now - older_than, is_theirs, dry_run, of=of)]
         return Report(tuple(_together(expired, stale)), dry_run)
 
     async def recover(self, *, join: bool = True) -> int:
@@ -176,12 +178,14 @@ class Sweeper:
                 if removed is not None:
                     yield removed
 
-    async def _stale(self, moment: datetime, is_theirs: Judge, dry_run: bool) -> AsyncIterator[Removed]:
+    async def _stale(
+        self, moment: datetime, is_theirs: Judge, dry_run: bool, *, of: OwnedBy | None = None
+    ) -> AsyncIterator[Removed]:
         def is_stale(upload: Upload) -> bool:
             return is_theirs(upload) and not upload.is_complete and upload.updated_at <= moment
 
         after = ""
-        while batch := await self._infos.unfinished(after=after, limit=BATCH):
+        while batch := await self._infos.stale(moment, of=of, after=after, limit=BATCH):
             after = batch[-1].id
             for upload in filter(is_stale, batch):
                 removed = await self._remove(upload.id, is_stale, dry_run)

@@ -25,6 +25,7 @@ class Names:
 
     def __init__(self, service: UploadService) -> None:
         self._service = service
+        self._infos = service.ledger.infos
         self._locks: WeakValueDictionary[tuple[str | None, str], asyncio.Lock] = WeakValueDictionary()
 
     async def newest(self, owner: str | None, filename: str, states: Collection[State] = ()) -> Upload:
@@ -33,20 +34,10 @@ class Names:
         Raises:
             UploadNotFound: status 404.
         """
-        found = await self._newest(owner, filename, states)
+        found = await self._infos.newest(owner, filename, states)
         if found is None:
             raise UploadNotFound(f"there is no upload of the filename {filename!r}", filename=filename)
         return found
-
-    async def _newest(self, owner: str | None, filename: str, states: Collection[State]) -> Upload | None:
-        infos = self._service.ledger.infos
-        cursor: str | None = None
-        while True:
-            page = await infos.page(owner=owner, filename=filename, states=states, cursor=cursor)
-            found = next((upload for upload in page.uploads if upload.owner == owner), None)
-            if found is not None or page.next_cursor is None:
-                return found
-            cursor = page.next_cursor
 
     async def start(self, creation: Creation, grant: Grant, caller: Caller) -> tuple[Upload, bool]:
         """Make an upload of a name, or find the unfinished one that it goes on with.
@@ -71,8 +62,8 @@ class Names:
 
     async def _present(self, owner: str | None, name: str, caller: Caller) -> Upload | None:
         """The newest upload of a name that is finished or can be."""
-        finished = await self._newest(owner, name, (State.COMPLETE,))
-        started = await self._newest(owner, name, UNFINISHED)
+        finished = await self._infos.newest(owner, name, (State.COMPLETE,))
+        started = await self._infos.newest(owner, name, UNFINISHED)
         if started is None or (finished is not None and finished.created_at > started.created_at):
             return finished
         try:

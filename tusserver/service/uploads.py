@@ -36,7 +36,7 @@ from tusserver.protocol.rules import (
     new_upload,
     room_of,
 )
-from tusserver.protocol.uploads import Chunk, Kind, State, Upload
+from tusserver.protocol.uploads import Chunk, Kind, Upload
 from tusserver.service.finals import Finals
 from tusserver.service.ledger import Backends, Ledger, Policy, at
 from tusserver.service.receive import (
@@ -264,19 +264,12 @@ class UploadService:
         """What follows a completion: final uploads that waited are joined, what is overwritten goes."""
         if upload.is_complete:
             await self._finals.join_those_of(upload)
-            if upload.overwrites and upload.filename is not None:
-                await self._replace_others(upload, upload.filename)
+            if upload.overwrites:
+                await self._replace_others(upload)
         return upload
 
-    async def _replace_others(self, upload: Upload, filename: str) -> None:
-        while True:
-            page = await self.ledger.infos.page(
-                owner=upload.owner, states=(State.COMPLETE,), filename=filename, limit=100
-            )
-            old = [one for one in page.uploads if one.id != upload.id and one.created_at <= upload.created_at]
-            old = [one for one in old if one.owner == upload.owner]
-            if not old:
-                return
+    async def _replace_others(self, upload: Upload) -> None:
+        while old := await self.ledger.infos.older_of_name(upload):
             for one in old:
                 async with self.ledger.held(one.id):
                     await self.ledger.remove(await self.ledger.load(one.id))

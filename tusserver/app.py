@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import resource
 import secrets
@@ -281,11 +282,16 @@ async def _listen(runner: Runner, settings: Settings) -> int:
     try:
         await site.start()
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise StartError(
-            f"cannot listen on {settings.host} port {settings.port}: {reason.lower()}; choose another with --port"
-        ) from error
+        raise StartError(_why_not(error, settings)) from error
     return int(runner.addresses[0][1]) if runner.addresses else settings.port
+
+
+def _why_not(error: OSError, settings: Settings) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {settings.port} of {settings.host} is taken; choose another with --port"
+    if error.errno == errno.EACCES:
+        return f"port {settings.port} needs more rights than this user has; choose one above 1023 with --port"
+    return f"cannot listen on {settings.host}: it is no address of this machine; choose another with --host"
 
 
 def _start_lines(settings: Settings, port: int) -> list[str]:

@@ -137,6 +137,10 @@ class Sweeper:
         except (BackendError, Refusal) as error:
             log.warning("the sweep was given up: %s", error)
             return
+        except Exception:
+            # A fault of ours must not end the sweeps of a server that otherwise works.
+            log.exception("the sweep failed")
+            return
         if report.removed:
             log.info("removed %d uploads, %d bytes", report.removed_count, report.freed_bytes)
 

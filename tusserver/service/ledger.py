@@ -225,10 +225,14 @@ class Ledger:
                 if final.is_open:
                     await self.infos.save(replace(final, state=State.FAILED))
 
+    @property
+    def is_always_durable(self) -> bool:
+        """Everything that is told must survive a power cut."""
+        return self.policy.durability is Durability.ALWAYS
+
     def is_durable(self, upload: Upload) -> bool:
         """What is told of `upload` must survive a power cut."""
-        durability = self.policy.durability
-        return durability is Durability.ALWAYS or (durability is Durability.COMPLETE and upload.is_complete)
+        return self.is_always_durable or (self.policy.durability is Durability.COMPLETE and upload.is_complete)
 
 
 def _over(error: OverQuota) -> Refusal:

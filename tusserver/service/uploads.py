@@ -202,7 +202,7 @@ class UploadService:
         writer = await self.ledger.store.append(upload.id, upload.offset)
 
         async def mark() -> None:
-            await entry.write(replace(upload, unverified=True), durable=False)
+            await entry.write(replace(upload, unverified=True), durable=self.ledger.is_always_durable)
 
         receiving = Receiving(source, writer, wanted, digests=self._digests, mark=mark)
         try:

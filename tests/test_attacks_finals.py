@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pytest_aiohttp import AiohttpClient
 
-from tests.test_sweeper import DAY, Bytes, House, house
+from tests.test_sweeper import DAY, House, house
 from tests.tus_client import TusClient
 from tusserver.app import make_app
 from tusserver.protocol.errors import OutOfSpace
@@ -19,6 +19,7 @@ from tusserver.protocol.requests import Creation
 from tusserver.protocol.rules import Grant, Limits
 from tusserver.protocol.uploads import Kind, State, Upload
 from tusserver.service import Policy
+from tusserver.service.receive import HeldBody
 from tusserver.settings import Settings
 from tusserver.stores.file import FileStore
 
@@ -27,7 +28,7 @@ __all__ = ["house"]
 
 async def final_of(house: House, *parts: str) -> Upload:
     creation = Creation(kind=Kind.FINAL, parts=parts, concat=f"final;{' '.join(parts)}")
-    return await house.service.start(creation, Bytes(b""), Grant())
+    return await house.service.start(creation, HeldBody(b""), Grant())
 
 
 async def parts_of(house: House, *data: bytes) -> list[str]:

@@ -21,6 +21,7 @@ from tusserver.protocol.refusals import (
 from tusserver.protocol.requests import OCTET_STREAM, BodyFacts, Creation
 from tusserver.protocol.rules import (
     LARGEST,
+    Grant,
     Limits,
     advanced,
     check_alive,
@@ -110,7 +111,7 @@ def test_a_creation_that_does_not_fit_is_refused_with_413(creation: Creation, ki
 def test_the_record_of_a_new_upload_tells_what_its_creation_told() -> None:
     metadata = parse_metadata("filename YS5wbmc=,filetype aW1hZ2UvcG5n", 100)
     creation = Creation(length=10, metadata=metadata, kind=Kind.PARTIAL, concat="partial")
-    made = new_upload("id", creation, Limits(expires_after=WEEK), NOW, owner="owner")
+    made = new_upload("id", creation, Limits(expires_after=WEEK), NOW, Grant(owner="owner"))
     assert made == Upload(
         id="id",
         created_at=NOW,
@@ -127,7 +128,7 @@ def test_the_record_of_a_new_upload_tells_what_its_creation_told() -> None:
 
 
 def test_the_record_of_a_final_upload_keeps_its_list_as_sent() -> None:
-    made = new_upload("id", Creation(kind=Kind.FINAL, concat="final;/a  /b"), FREE, NOW)
+    made = new_upload("id", Creation(kind=Kind.FINAL, concat="final;/a  /b"), FREE, NOW, Grant())
     assert made == Upload(id="id", created_at=NOW, updated_at=NOW, kind=Kind.FINAL, concat="final;/a  /b")
 
 

@@ -125,9 +125,9 @@ async def run_all(rest: RestClient, orderings: list[tuple[str, ...]]) -> None:
 
 
 @pytest.fixture
-async def rest(aiohttp_client: AiohttpClient, tmp_path: Path) -> AsyncIterator[RestClient]:
+async def rest(aiohttp_client: AiohttpClient, tmp_path: Path) -> RestClient:
     settings = Settings(upload_folder=tmp_path / "uploads", durability="never")  # type: ignore[arg-type]
-    yield RestClient(TusClient(await aiohttp_client(make_app(settings))))
+    return RestClient(TusClient(await aiohttp_client(make_app(settings))))
 
 
 def test_the_sample_has_every_act_in_every_place_and_every_pair_in_a_row() -> None:

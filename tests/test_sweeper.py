@@ -204,4 +204,4 @@ async def test_records_that_a_crash_left_behind_agree_with_their_bytes_after_rec
 async def test_what_was_acknowledged_stays_when_the_largest_size_is_lowered(house: House) -> None:
     known, deferred = await house.upload(30, b"x" * 20), await house.upload(None, b"x" * 20)
     house.service.ledger.policy = replace(house.service.ledger.policy, limits=Limits(max_size=10))
-    assert [(await house.service.status(id)).offset for id in (known, deferred)] == [20, 20]
+    assert [(await house.service.status(id, house.caller)).offset for id in (known, deferred)] == [20, 20]

@@ -4,8 +4,8 @@ const $ = (id) => document.getElementById(id)
 
 const WHY = {
   out: 'This server asks who you are before it takes files.',
-  soon: 'You will be signed out in a moment. What is on its way goes on; with your password so does the rest.',
-  ended: 'You were signed out after a while. What is on its way goes on; new files wait here for your password.',
+  soon: 'Your sign-in ends in a moment. What is on its way goes on; new files will need your password.',
+  ended: 'Your sign-in has ended. What is on its way goes on; new files wait here for your password.',
 }
 
 export class SignIn {

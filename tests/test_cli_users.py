@@ -106,6 +106,16 @@ def test_users_are_added_shown_and_removed(tmp_path: Path) -> None:
     assert len(listed(tmp_path)) == 1
 
 
+def test_no_other_user_of_the_machine_reads_the_hashes(tmp_path: Path) -> None:
+    with_password(tmp_path, "user", "add", "ada")
+    database = tmp_path / "kept" / "tusserver.db"
+    assert database.stat().st_mode & 0o077 == 0
+    database.chmod(0o644)
+    with running(tmp_path / "kept"):
+        modes = {path.name: path.stat().st_mode & 0o007 for path in (tmp_path / "kept").glob("tusserver.db*")}
+    assert modes == {"tusserver.db": 0, "tusserver.db-wal": 0, "tusserver.db-shm": 0}
+
+
 def test_a_person_types_the_password_twice_and_nobody_sees_it(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, "user", "add", "ada", *FOLDER)
     terminal.answer("Password: ", PASSWORD)

@@ -1,4 +1,6 @@
 // Leads the server's own page step by step: each step is {do, with}, each answer {done} or {failed}.
+import { readFile } from 'node:fs/promises'
+
 import { withBrowser } from './browser.mjs'
 import { steps, tell } from './job.mjs'
 
@@ -13,6 +15,7 @@ await withBrowser(async (browser) => {
   function watch(opened) {
     page = opened
     page.setDefaultTimeout(PATIENCE)
+    page.on('dialog', (dialog) => dialog.accept())
     page.on('pageerror', (error) => failures.push(String(error)))
     page.on('console', (message) => message.type() === 'error' && failures.push(message.text()))
     page.on('request', (request) => {
@@ -48,6 +51,10 @@ await withBrowser(async (browser) => {
       watch(await context.newPage())
       await page.goto(url)
     },
+    /** Go on in one of the tabs, by its number. */
+    async switch(number) {
+      page = context.pages()[number]
+    },
     answer: ({ path, status, problem }) =>
       context.route(`**${path}*`, (route) =>
         route.fulfill({ status, contentType: 'application/problem+json', body: JSON.stringify(problem) }),
@@ -82,14 +89,21 @@ await withBrowser(async (browser) => {
         database.close()
       }, name),
     click: (what) => find(what).click(),
+    fill: ({ value, ...what }) => find(what).fill(value),
+    select: ({ value, ...what }) => find(what).selectOption(value),
     press: (key) => page.keyboard.press(key),
     focus: (what) => find(what).focus(),
     focused: () =>
       page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent),
     wait: ({ state = 'visible', ...what }) => find(what).waitFor({ state }),
     text: (what) => find(what).innerText(),
+    attribute: ({ css, name }) =>
+      page
+        .locator(css)
+        .first()
+        .evaluate((node, name) => node[name]?.toString() && (name === 'style' ? node.style.cssText : node[name]), name),
     rows: () =>
-      page.locator('.row').evaluateAll((rows) =>
+      page.locator('#rows > .row').evaluateAll((rows) =>
         rows.map((row) => ({
           name: row.querySelector('.name').textContent,
           url: row.querySelector('.name').href,
@@ -102,6 +116,12 @@ await withBrowser(async (browser) => {
     offline: (is) => context.setOffline(is),
     requests: () => requests.map(({ request, ...facts }) => facts),
     failures: () => failures,
+    stored: () => page.evaluate(() => ({ local: { ...localStorage }, session: { ...sessionStorage } })),
+    /** Click on what downloads a file; gives its bytes in base64. */
+    async download(what) {
+      const [download] = await Promise.all([page.waitForEvent('download'), find(what).click()])
+      return (await readFile(await download.path())).toString('base64')
+    },
     /** How much the page has moved under the reader (cumulative layout shift), and by how much it is too wide. */
     layout: () =>
       page.evaluate(

@@ -32,8 +32,26 @@ class ServerPage:
             url: where the server, or a line to it, is.
             options: width, height, scheme, touch, missing; see page.mjs.
         """
-        self.do("open", {"url": url, **options})
+        self.visit(url, **options)
         self.wait(css="#rows:not([aria-busy])", state="attached")
+
+    def visit(self, url: str, **options: Any) -> None:
+        """Open a page as somebody who was never here; it may not be ready yet."""
+        self.do("open", {"url": url, **options})
+
+    def sign_in(self, name: str, password: str) -> None:
+        """Fill in the form that asks for a password, and send it."""
+        self.wait(css="#sign-in")
+        self.fill("#sign-in-name", name)
+        self.enter(password)
+
+    def enter(self, password: str) -> None:
+        """Give the password only, where the name stands already."""
+        self.fill("#sign-in-password", password)
+        self.click(role="button", name="Sign in")
+
+    def fill(self, css: str, value: str) -> None:
+        self.do("fill", {"css": css, "value": value})
 
     def add(self, *files: Path) -> None:
         """Choose files; the page begins at once."""

@@ -10,9 +10,9 @@ from ipaddress import IPv6Network, ip_address
 
 # Failures that cost nothing: people mistype, and behind one address there may be an office.
 FREE_BY_NAME, FREE_BY_ADDRESS = 5, 20
-# After those each failure doubles the wait, from a second on. A minute leaves 1,440 guesses a day, and somebody who
+# After those each failure doubles the wait, in seconds. A minute leaves 1,440 guesses a day, and somebody who
 # fails on purpose under another's name keeps them out for no longer.
-LONGEST_WAIT = 60
+FIRST_WAIT, LONGEST_WAIT = 1, 60
 FORGOTTEN_AFTER = timedelta(minutes=15)
 # Some 4 MB. Whoever fails under more names than this pushes out the oldest; the limit by address holds them before.
 MOST_KEPT = 10_000
@@ -27,7 +27,7 @@ class _Failures:
         """Seconds until the next attempt may be made."""
         if self.count < free:
             return 0.0
-        pause = min(2 ** min(self.count - free, 10), LONGEST_WAIT)
+        pause = min(FIRST_WAIT * 2 ** min(self.count - free, 10), LONGEST_WAIT)
         return max(0.0, (self.last_at + timedelta(seconds=pause) - now).total_seconds())
 
 

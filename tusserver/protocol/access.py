@@ -105,10 +105,15 @@ class Caller:
 def judge_look(caller: Caller, upload: Upload) -> None:
     """HEAD: whoever knows the address may look, except with a good token of somebody else.
 
+    What came by a link may be looked at with any token: the browser of who sends it may be signed in here, and its
+    cookie goes along by itself.
+
     Raises:
         UploadNotFound: status 404.
     """
-    if not caller.is_open and caller.owner is not None and caller.owner != upload.owner:
+    if caller.is_open or upload.link is not None:
+        return
+    if caller.owner is not None and caller.owner != upload.owner:
         raise _hidden(upload)
 
 
@@ -122,7 +127,7 @@ def judge_write(caller: Caller, upload: Upload) -> None:
         UploadNotFound: status 404.
         TokenNeeded, BadToken: status 401.
     """
-    if caller.is_open:
+    if caller.is_open or upload.link is not None:
         return
     token = caller.token
     if token is not None and token.owner == upload.owner:
@@ -130,8 +135,6 @@ def judge_write(caller: Caller, upload: Upload) -> None:
             return
     elif caller.owner is not None:
         raise _hidden(upload)
-    if upload.link is not None:
-        return
     caller.require()
 
 

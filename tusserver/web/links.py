@@ -80,7 +80,7 @@ async def remove(request: web.Request) -> web.StreamResponse:
 
 
 async def show(request: web.Request) -> web.StreamResponse:
-    """`GET /links/{id}/`: what it allows, or for a browser the page to upload by it; its address is leave enough."""
+    """`GET /links/{id}/`: what it allows, or for a browser its page; whoever knows the address may ask."""
     site = site_of(request)
     if is_browser(request):
         return await _show_page(request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -46,7 +47,7 @@ def connect(path: Path, busy_timeout: float) -> Connections:
     opened: list[sqlite3.Connection] = []
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _create(path)
+        _hide(path)
         opened.append(_open(path, busy_timeout))
         _prepare(Database(opened[0], execute_plugins=False), path.name, busy_timeout)
         for timeout in (0.0, busy_timeout):
@@ -64,10 +65,19 @@ def connect(path: Path, busy_timeout: float) -> Connections:
     return Connections(*opened)
 
 
-def _create(path: Path) -> None:
-    """Make the file for its owner only: who reads an id may write to the upload. SQLite's other files follow it."""
-    with suppress(OSError):  # what is wrong, SQLite says of the same file
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+def _hide(path: Path) -> None:
+    """Keep every other user of the machine from reading the file: it holds hashes of passwords, and the addresses of
+    uploads, which are secrets. SQLite gives the files beside it the same mode."""
+    # Whatever fails here either fails again when SQLite opens the file, which then says what it is, or does not matter:
+    # somebody else's file, a file system without modes.
+    with suppress(OSError):
+        if path.exists():
+            # By its name: closing a descriptor of the file would let go of the locks that this process has on it.
+            mode = path.stat().st_mode
+            if mode & stat.S_IRWXO:
+                path.chmod(stat.S_IMODE(mode) & ~stat.S_IRWXO)
+        else:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
 
 
 def _open(path: Path, busy_timeout: float) -> sqlite3.Connection:

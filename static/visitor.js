@@ -10,9 +10,10 @@ export async function welcome(endpoint) {
   $('side').hidden = true
   document.querySelector('main').classList.add('alone')
   const answer = await fetch(endpoint, { headers: { Accept: 'application/json' }, cache: 'no-store' })
+  if (answer.status === 404) return refuse('It does not exist, or was taken back.')
   if (!answer.ok) return refuse(problem(await answer.text()) || `The server answers ${answer.status}.`)
   const link = await answer.json()
-  if (link.expires_at && Date.parse(link.expires_at) <= Date.now()) return refuse('The upload link has expired.')
+  if (link.expires_at && Date.parse(link.expires_at) <= Date.now()) return refuse('Its time is over.')
   $('lead').textContent =
     'Whoever gave you this link gets what you send here. ' +
     'Pause, reload, lose the network: every upload goes on from the last byte that arrived.'
@@ -37,6 +38,6 @@ export function restrictions(link, largest) {
 function refuse(text) {
   $('title').textContent = 'This link is closed.'
   $('lead').textContent = `${text} Ask whoever gave it to you for another one.`
-  $('drop').hidden = true
+  for (const part of [$('drop'), $('endpoint').parentElement]) part.hidden = true
   return null
 }

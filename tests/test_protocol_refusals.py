@@ -73,6 +73,10 @@ REFUSALS: list[tuple[Refusal, int, str]] = [
     (refusals.BackendAway(), 503, "backend-away"),
     (RangeUnsatisfiable(10), 416, "range-unsatisfiable"),
     (PreconditionFailed(), 412, "precondition-failed"),
+    (refusals.UploadFailed(), 410, "upload-failed"),
+    (refusals.QuotaExceeded(), 403, "quota-exceeded"),
+    (refusals.TooManyUploads(), 429, "too-many-uploads"),
+    (refusals.TypeNotAllowed(), 415, "type-not-allowed"),
 ]
 
 
@@ -124,7 +128,7 @@ def test_what_passes_by_itself_is_told_with_a_status_that_clients_retry() -> Non
         (WrongVersion(None), {"Tus-Version": "1.0.0"}, {"versions": ["1.0.0"]}),
         (TooLarge(11, 10), {}, {"max_size": 10}),
         (UploadIncomplete(5, None), {}, {"offset": 5}),
-        (UploadIncomplete(0, 10), {}, {"offset": 0, "length": 10}),
+        (UploadIncomplete(0, 10), {}, {"offset": 0, "length": 10, "size": 10}),
         (LengthFixed(5, 10), {}, {"length": 10}),
         (LengthBelowOffset(5, 10), {}, {"offset": 10}),
         (ExtensionOff("checksum"), {}, {"extension": "checksum"}),

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from aiohttp import web
-from multidict import CIMultiDict
 
 from tusserver.protocol.dates import format_date
 from tusserver.protocol.downloads import (
@@ -21,6 +20,7 @@ from tusserver.protocol.downloads import (
     security_headers,
 )
 from tusserver.protocol.errors import NotFound, Unavailable
+from tusserver.protocol.fields import Headers
 from tusserver.protocol.refusals import TUS_VERSION
 from tusserver.protocol.uploads import Upload
 from tusserver.web.auth import caller_of
@@ -50,9 +50,9 @@ async def send(request: web.Request, id: str, *, inline: bool = True) -> web.Str
     return await _send(request, site, found, answer, headers | _describe(found, inline=inline))
 
 
-def _conditions(request: web.Request) -> CIMultiDict[str]:
+def _conditions(request: web.Request) -> Headers:
     """The headers without a range that does not count: only GET has ranges. RFC 9110, 14.2."""
-    fields = CIMultiDict(request.headers)
+    fields = request.headers.copy()
     if request.method == "HEAD":
         fields.popall("Range", None)
     return fields

@@ -236,7 +236,9 @@ def test_what_is_refused_early_is_refused_wherever_the_writer_stops(
     try:
         judge_early(asked, upload, limits, NOW)
     except Refusal:
-        further = upload.offset + more if upload.length is None else min(upload.offset + more, upload.length)
+        # No writer gets past the length or the ceiling, under which a ceiling that was lowered later may lie.
+        end = max(upload.offset, limits.ceiling) if upload.length is None else upload.length
+        further = min(upload.offset + more, end)
         later = advanced(upload, further, upload.length, limits, NOW)
         with pytest.raises(Refusal):
             judge_append(asked, replace(later, expires_at=upload.expires_at), limits, NOW)

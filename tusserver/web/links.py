@@ -92,8 +92,11 @@ async def show(request: web.Request) -> web.StreamResponse:
 async def _show_page(request: web.Request) -> web.StreamResponse:
     """The page says in words what is the matter with a link that is none."""
     if not request.path.endswith("/"):
-        # Relative, as Location is everywhere: it holds behind every proxy.
-        raise web.HTTPPermanentRedirect(f"{request.match_info['id']}/", headers={"Vary": "Accept"})
+        # Relative, as Location is everywhere: it holds behind every proxy. Whatever is no id could lead elsewhere.
+        id = request.match_info["id"]
+        if not is_id(id):
+            raise LinkNotFound("there is no such link")
+        raise web.HTTPPermanentRedirect(f"{id}/", headers={"Vary": "Accept"})
     try:
         await _load(request)
     except LinkNotFound:

@@ -11,7 +11,7 @@ PIP     := $(PY) -m pip --disable-pip-version-check --quiet
 # The plugin turns a skipped test into a failed one: what cannot run must say so.
 PYTEST  := $(PY) -m pytest -p tests.no_skips
 # Much of a test is waiting for a process or a clock. What measures time is marked `alone` and runs afterwards.
-SPREAD  := -n auto --maxprocesses 4
+SPREAD  := -n 4
 CLIENTS := tests/clients
 SOURCES := tusserver tests static/assets.py build_backend.py
 

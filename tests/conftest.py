@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pytest_aiohttp import AiohttpClient
 
@@ -12,6 +13,11 @@ from tests.running import RunningServer, running
 from tests.tus_client import TusClient
 from tusserver.app import make_app
 from tusserver.settings import Settings
+
+# Everywhere the same examples, so that a failure is one of the change at hand; `--hypothesis-profile default` looks
+# for new ones.
+hypothesis.settings.register_profile("same", derandomize=True)
+hypothesis.settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 from pytest_aiohttp import AiohttpClient
 from yarl import URL
 
-from tests.rest_client import owners_of
+from tests.rest_client import owners_of, refused
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,21 @@ async def test_the_address_of_a_link_leads_to_no_other_site(
         assert (answer.status, answer.headers.get("Location")) == (404, None)
 
 
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type", "body"),
+    [
+        ("/upload/start", "application/json", b'{"filename": "a", "\\ud800": 1}'),
+        (
+            "/upload/chunk",
+            "multipart/form-data; boundary=B",
+            b'--B\r\nContent-Disposition: form-data; name="\xff"\r\n\r\nx\r\n--B--\r\n',
+        ),
+    ],
+)
+async def test_a_name_that_is_no_text_is_told_of_without_a_failure(
+    aiohttp_client: AiohttpClient, tmp_path: Path, path: str, content_type: str, body: bytes
+) -> None:
+    ann = (await owners_of(aiohttp_client, tmp_path))["ann"]
+    assert refused(await ann.send("POST", path, body, Content_Type=content_type)) == (422, "bad-field")

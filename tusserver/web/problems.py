@@ -43,7 +43,8 @@ def problem(
     }
     response = web.Response(
         status=status,
-        body=json.dumps(members, ensure_ascii=False).encode(),
+        # What is quoted of a request may hold half a surrogate pair, which only JSON's own escape can tell.
+        body=json.dumps(members, ensure_ascii=False).encode(errors="backslashreplace"),
         headers=headers,
         content_type="application/problem+json",
     )
@@ -78,14 +79,14 @@ def guarded(handler: Handler) -> Handler:
             return _answer(request, refusal)
         except BackendError as error:
             if not isinstance(error, NotFound):
-                log.error("%s %s: %s", request.method, request.path, _with_cause(error))
+                log.error("%s %s: %s", request.method, request.rel_url.raw_path, _with_cause(error))
             return _answer(request, of_backend_error(error))
         except web.HTTPException as error:
             return _of_http_exception(error)
         except (ConnectionError, TimeoutError):
             return _nobody(request)
         except Exception:
-            log.exception("%s %s failed", request.method, request.path)
+            log.exception("%s %s failed", request.method, request.rel_url.raw_path)
             failure = problem(500, "internal-error", "The server failed", "this is a fault of the server; it is logged")
             return _softened(request, failure)
 

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -47,54 +48,68 @@ def content() -> bytes:
     return os.urandom(SIZE)
 
 
+class Ada:
+    """The user of the server, signed in."""
+
+    def __init__(self, url: str, session: requests.Session) -> None:
+        self.url, self.session = url, session
+        form = {"username": "ada", "password": PASSWORD}
+        token = session.post(f"{url}/auth/token", data=form, timeout=TIMEOUT).json()
+        assert token["token_type"] == "bearer"
+        session.headers["Authorization"] = f"Bearer {token['access_token']}"
+
+    def ask(self, method: str, path: str, **request: Any) -> requests.Response:
+        """One request, that is carried out."""
+        answer = self.session.request(method, self.url + path, timeout=TIMEOUT, **request)
+        assert answer.ok, answer.text
+        return answer
+
+    def post(self, path: str, **request: Any) -> dict[str, Any]:
+        """What a POST is answered with."""
+        told: dict[str, Any] = self.ask("POST", path, **request).json()
+        return told
+
+    def status(self) -> tuple[str, int, float]:
+        """How far the file is."""
+        told = self.ask("GET", "/status/largefile.zip").json()
+        return told["status"], told["offset"], told["percent"]
+
+
+def upload(ada: Ada, content: bytes) -> None:
+    assert ada.post("/upload/start", json=json.loads(START))["status"] == "pending"
+    assert ada.status() == ("pending", 0, 0.0)
+    first = json.loads(CHUNK) | {"data": base64.b64encode(content[:FIRST]).decode()}
+    assert ada.post("/upload/chunk", json=first)["next_chunk_index"] == 2
+    assert ada.status() == ("partial", FIRST, 10.0)
+    second = {"filename": "largefile.zip", "chunk_index": 2}
+    told = ada.post("/upload/chunk", data=second, files={"data": content[FIRST:SECOND]})
+    assert (told["next_chunk_index"], told["offset"]) == (3, SECOND)
+    assert ada.status() == ("partial", SECOND, 50.0)
+    third = second | {"chunk_index": 3}
+    assert ada.post("/upload/chunk", params=third, data=content[SECOND:])["status"] == "complete"
+    assert ada.status() == ("complete", SIZE, 100.0)
+
+
 def test_the_walk_by_requests(server: RunningServer, content: bytes) -> None:
-    form = {"username": "ada", "password": PASSWORD}
-    token = requests.post(f"{server.url}/auth/token", data=form, timeout=TIMEOUT).json()
-    assert token["token_type"] == "bearer"
-    with requests.Session() as ada:
-        ada.headers["Authorization"] = f"Bearer {token['access_token']}"
-
-        def status() -> tuple[str, int, float]:
-            told = ada.get(f"{server.url}/status/largefile.zip", timeout=TIMEOUT).json()
-            return told["status"], told["offset"], told["percent"]
-
-        started = ada.post(f"{server.url}/upload/start", json=json.loads(START), timeout=TIMEOUT)
-        assert (started.status_code, started.json()["status"]) == (201, "pending")
-        assert status() == ("pending", 0, 0.0)
-
-        first = json.loads(CHUNK) | {"data": base64.b64encode(content[:FIRST]).decode()}
-        assert ada.post(f"{server.url}/upload/chunk", json=first, timeout=TIMEOUT).json()["next_chunk_index"] == 2
-        assert status() == ("partial", FIRST, 10.0)
-
-        second = {"filename": "largefile.zip", "chunk_index": "2"}
-        file = {"data": content[FIRST:SECOND]}
-        told = ada.post(f"{server.url}/upload/chunk", data=second, files=file, timeout=TIMEOUT).json()
-        assert (told["next_chunk_index"], told["offset"]) == (3, SECOND)
-        assert status() == ("partial", SECOND, 50.0)
-
-        third = second | {"chunk_index": "3"}
-        told = ada.post(f"{server.url}/upload/chunk", params=third, data=content[SECOND:], timeout=TIMEOUT).json()
-        assert told["status"] == "complete"
-        assert status() == ("complete", SIZE, 100.0)
-
+    with requests.Session() as session:
+        ada = Ada(server.url, session)
+        upload(ada, content)
         digest = hashlib.sha256(content).hexdigest()
-        wish = json.loads(COMPLETE) | {"checksum": f"sha256:{digest}"}
-        done = ada.post(f"{server.url}/upload/complete", json=wish, timeout=TIMEOUT).json()
+        done = ada.post("/upload/complete", json=json.loads(COMPLETE) | {"checksum": f"sha256:{digest}"})
         assert (done["status"], done["size"], done["sha256"]) == ("complete", SIZE, digest)
 
-        whole = ada.get(server.url + done["download_url"], timeout=TIMEOUT)
+        whole = ada.ask("GET", done["download_url"])
         assert whole.content == content
         assert whole.headers["Content-Disposition"] == 'attachment; filename="largefile.zip"'
-        bytes_1000_to_2000 = {"Range": "bytes=1000-2000"}
-        part = ada.get(f"{server.url}/download/partial/largefile.zip", headers=bytes_1000_to_2000, timeout=TIMEOUT)
+        part = ada.ask("GET", "/download/partial/largefile.zip", headers={"Range": "bytes=1000-2000"})
         assert (part.status_code, len(part.content)) == (206, 1_001)
         assert part.content == content[1000:2001]
         assert part.headers["Content-Range"] == f"bytes 1000-2000/{SIZE}"
 
-        ada.post(f"{server.url}/upload/start", json={"filename": "given-up", "size": 5}, timeout=TIMEOUT)
-        cleaned = ada.delete(f"{server.url}/cleanup", params={"older_than": 0}, timeout=TIMEOUT).json()
+        ada.post("/upload/start", json={"filename": "given-up", "size": 5})
+        cleaned = ada.ask("DELETE", "/cleanup", params={"older_than": 0}).json()
         assert [one["filename"] for one in cleaned["removed"]] == ["given-up"]
-        assert status()[0] == "complete"
+        assert ada.status()[0] == "complete"
 
 
 WALK = r"""

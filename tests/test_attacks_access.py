@@ -42,3 +42,14 @@ async def test_a_name_that_is_no_text_is_told_of_without_a_failure(
 ) -> None:
     ann = (await owners_of(aiohttp_client, tmp_path))["ann"]
     assert refused(await ann.send("POST", path, body, Content_Type=content_type)) == (422, "bad-field")
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [{"announce": "http://["}, {"announce": "http://a/\ud800"}, {"announce": "http://a/\r\nX: y"}, {"types": ""}],
+)
+async def test_a_link_that_cannot_be_read_is_refused(
+    aiohttp_client: AiohttpClient, tmp_path: Path, wish: dict[str, str]
+) -> None:
+    ann = (await owners_of(aiohttp_client, tmp_path))["ann"]
+    assert refused(await ann.post("/links", wish)) == (422, "bad-link")

@@ -156,7 +156,7 @@ def _parse(wish: Mapping[str, Any], site: Site, owner: str | None) -> Link:
         owner=owner,
         created_at=now,
         max_size=numbers["max_size"],
-        types=_types(wish.get("types") or []),
+        types=_types(wish.get("types")),
         max_uploads=numbers["max_uploads"],
         expires_at=None if lasts is None else now + timedelta(seconds=lasts),
         announce=_url(wish.get("announce")),
@@ -175,6 +175,8 @@ def _positive(wish: Mapping[str, Any], name: str) -> int | None:
 
 
 def _types(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
     if not isinstance(value, list) or len(value) > MOST_TYPES or not all(isinstance(one, str) for one in value):
         raise BadLink("types must be a list of content types")
     types = tuple(one.strip().lower() for one in value)
@@ -187,7 +189,10 @@ def _types(value: object) -> tuple[str, ...]:
 def _url(value: object) -> str | None:
     if value is None:
         return None
-    url = urlsplit(value) if isinstance(value, str) and len(value) <= 2_000 else None
+    try:
+        url = urlsplit(value) if isinstance(value, str) and len(value) <= 2_000 and value.isprintable() else None
+    except ValueError:  # a bracket that opens and does not close
+        url = None
     if url is None or url.scheme not in ("http", "https") or not url.hostname:
         raise BadLink("announce must be an http or https URL")
     return str(value)

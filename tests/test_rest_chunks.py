@@ -93,6 +93,9 @@ async def test_a_json_body_that_is_too_large_names_multipart(
     [
         (b"", "bad-multipart", None),
         (b"hello", "bad-multipart", None),
+        (b"a" * 100_000, "bad-multipart", None),
+        (NAMED + f"--{BOUNDARY}\r\n".encode() + b"A: " + b"b" * 100_000, "bad-multipart", None),
+        (NAMED + f"--{BOUNDARY}\r\n".encode() + b"A: b\r\n" * 10_000, "bad-multipart", None),
         (NAMED, "bad-multipart", None),
         (NAMED + END, "bad-field", "data"),
         (part("data", b"x") + NAMED + END, "bad-field", "filename"),

@@ -8,6 +8,7 @@ import binascii
 from dataclasses import dataclass
 
 from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from tusserver.protocol.checksums import Checksum
 from tusserver.protocol.chunks import Numbered
@@ -103,7 +104,7 @@ async def _from_multipart(request: web.Request) -> Arriving:
             fields, part = await _fields_before(reader)
     except TimeoutError:
         raise BodyStalled("the fields of the form stopped arriving") from None
-    except (ValueError, AssertionError, LookupError, web.HTTPException) as error:
+    except (ValueError, AssertionError, LookupError, web.HTTPException, HttpProcessingError) as error:
         raise BadMultipart("it does not parse") from error
     return _arriving(fields, BodyFacts(length=None), rest_fields.digest(fields), PartBody(request, reader, part))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -53,3 +55,18 @@ async def test_a_link_that_cannot_be_read_is_refused(
 ) -> None:
     ann = (await owners_of(aiohttp_client, tmp_path))["ann"]
     assert refused(await ann.post("/links", wish)) == (422, "bad-link")
+
+
+@pytest.mark.parametrize("path", ["/upload/start", "/upload/chunk", "/upload/complete", "/links"])
+async def test_a_document_that_stops_arriving_is_given_up(
+    aiohttp_client: AiohttpClient, tmp_path: Path, path: str
+) -> None:
+    ann = (await owners_of(aiohttp_client, tmp_path, read_timeout=0.2))["ann"]
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(3)
+        yield b"}"
+
+    reply = await ann.send("POST", path, slowly(), Content_Type="application/json")
+    assert refused(reply) == (503, "body-stalled")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import datetime
 from typing import Any
 
 from aiohttp import web
 
-from tusserver.protocol.refusals import Refusal
+from tusserver.protocol.refusals import BodyStalled, Refusal
+from tusserver.web.site import site_of
 
 # Enough for every document but base64 chunks, which say their own limit.
 MOST = 1 << 20
@@ -35,12 +37,13 @@ async def read_json(request: web.Request, most: int = MOST, hint: str = "") -> d
     Raises:
         BadJson: status 422.
         BodyTooLarge: status 413, as soon as it is known.
+        BodyStalled: status 503, no byte came for the read timeout.
     """
     if (request.content_length or 0) > most:
         raise BodyTooLarge(f"at most {most} bytes are taken{hint}")
     await request_goes_on(request)
-    raw = bytearray()
-    async for data in request.content.iter_any():
+    raw, patience = bytearray(), site_of(request).settings.read_timeout
+    while data := await _next(request, patience):
         raw += data
         if len(raw) > most:
             raise BodyTooLarge(f"at most {most} bytes are taken{hint}")
@@ -53,6 +56,15 @@ async def read_json(request: web.Request, most: int = MOST, hint: str = "") -> d
     if not isinstance(value, dict):
         raise BadJson("it must be an object")
     return value
+
+
+async def _next(request: web.Request, patience: float) -> bytes:
+    """What arrives next, b"" at the end."""
+    try:
+        async with asyncio.timeout(patience):
+            return await request.content.readany()
+    except TimeoutError:
+        raise BodyStalled("the body stopped arriving") from None
 
 
 async def request_goes_on(request: web.Request) -> None:

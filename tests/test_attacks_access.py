@@ -70,3 +70,12 @@ async def test_a_document_that_stops_arriving_is_given_up(
 
     reply = await ann.send("POST", path, slowly(), Content_Type="application/json")
     assert refused(reply) == (503, "body-stalled")
+
+
+async def test_a_document_of_nothing_but_members_is_refused_unread(
+    aiohttp_client: AiohttpClient, tmp_path: Path
+) -> None:
+    ann = (await owners_of(aiohttp_client, tmp_path))["ann"]
+    body = b'{"data": [' + b"{}," * 1_000_000 + b"{}]}"
+    reply = await ann.send("POST", "/upload/chunk", body, Content_Type="application/json")
+    assert (*refused(reply), reply.problem["detail"]) == (422, "bad-json", "it has too many members")

@@ -177,7 +177,7 @@ async def test_uploads_are_not_listed_on_an_address_others_can_reach(
 ) -> None:
     tus = await client_of(aiohttp_client, tmp_path, host="0.0.0.0")
     reply = await tus.send("GET", "/status")
-    assert (reply.status, reply.problem["code"]) == (403, "listing-closed")
+    assert (reply.status, reply.problem["code"]) == (401, "token-needed")
 
 
 async def test_health_and_readiness_are_told(tus: TusClient) -> None:

@@ -11,7 +11,6 @@ from tusserver.protocol.access import (
     ADMIN,
     BadToken,
     Caller,
-    ScopeNeeded,
     Token,
     TokenNeeded,
     judge_look,
@@ -129,10 +128,6 @@ def test_whoever_has_a_good_token_is_its_owner_also_where_everything_is_open() -
 )
 def test_an_admin_has_the_scope_in_a_token_that_counts_now(caller: Caller, is_admin: bool) -> None:
     assert caller.is_admin is is_admin
-
-
-def test_a_scope_that_is_missing_is_403() -> None:
-    assert (ScopeNeeded.status, ScopeNeeded.code) == (403, "scope-needed")
 
 
 @pytest.mark.parametrize(("most", "ceiling"), [(None, 100), (5, 5), (100, 100), (500, 100)])

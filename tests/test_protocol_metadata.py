@@ -15,6 +15,7 @@ from tusserver.protocol.metadata import (
     MAX_FILENAME,
     Metadata,
     clean_filename,
+    make_metadata,
     parse_metadata,
 )
 from tusserver.protocol.refusals import MalformedHeader
@@ -252,3 +253,15 @@ def test_any_name_becomes_a_safe_label_and_stays_one(name: str) -> None:
     for part in clean.split("/"):
         assert part.strip() == part
         assert part not in ("", ".", "..")
+
+
+def test_metadata_that_another_door_tells_is_what_a_tus_client_would_have_sent() -> None:
+    made = make_metadata({"filename": "ü.txt", "empty": ""}, 100)
+    assert made.field == "filename w7wudHh0,empty"
+    assert parse_metadata(made.field, 100) == made
+
+
+@pytest.mark.parametrize(("key", "most"), [("a key", 100), ("", 100), ("a,b", 100), ("ü", 100), ("key", 5)])
+def test_metadata_that_a_field_cannot_hold_is_refused(key: str, most: int) -> None:
+    with pytest.raises(MalformedHeader):
+        make_metadata({key: "text"}, most)

@@ -15,6 +15,8 @@ from tusserver.protocol.refusals import (
     PastLength,
     Refusal,
     TooLarge,
+    TypeNotAllowed,
+    UploadFailed,
     UploadGone,
     UploadIncomplete,
 )
@@ -26,6 +28,7 @@ from tusserver.protocol.rules import (
     advanced,
     check_alive,
     check_size,
+    check_type,
     judge_creation,
     judge_download,
     judge_final,
@@ -111,7 +114,7 @@ def test_a_creation_that_does_not_fit_is_refused_with_413(creation: Creation, ki
 def test_the_record_of_a_new_upload_tells_what_its_creation_told() -> None:
     metadata = parse_metadata("filename YS5wbmc=,filetype aW1hZ2UvcG5n", 100)
     creation = Creation(length=10, metadata=metadata, kind=Kind.PARTIAL, concat="partial")
-    made = new_upload("id", creation, Limits(expires_after=WEEK), NOW, Grant(owner="owner"))
+    made = new_upload("id", creation, Limits(expires_after=WEEK), NOW, Grant("owner", "link"))
     assert made == Upload(
         id="id",
         created_at=NOW,
@@ -122,6 +125,7 @@ def test_the_record_of_a_new_upload_tells_what_its_creation_told() -> None:
         filename="a.png",
         content_type="image/png",
         owner="owner",
+        link="link",
         expires_at=NOW + WEEK,
     )
     assert made.state is State.PENDING
@@ -130,6 +134,25 @@ def test_the_record_of_a_new_upload_tells_what_its_creation_told() -> None:
 def test_the_record_of_a_final_upload_keeps_its_list_as_sent() -> None:
     made = new_upload("id", Creation(kind=Kind.FINAL, concat="final;/a  /b"), FREE, NOW, Grant())
     assert made == Upload(id="id", created_at=NOW, updated_at=NOW, kind=Kind.FINAL, concat="final;/a  /b")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "types"),
+    [(None, ()), ("a/b", ()), ("image/png", ("image/png",)), ("image/png", ("text/plain", "image/*"))],
+)
+def test_a_type_that_is_allowed_is_taken(content_type: str | None, types: tuple[str, ...]) -> None:
+    check_type(content_type, types)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "types"), [(None, ("image/*",)), ("text/plain", ("image/*",)), ("imagex/png", ("image/*",))]
+)
+def test_a_type_that_is_not_allowed_is_refused_with_those_that_are(
+    content_type: str | None, types: tuple[str, ...]
+) -> None:
+    with pytest.raises(TypeNotAllowed) as refused:
+        check_type(content_type, types)
+    assert refused.value.facts == {"types": list(types)}
 
 
 # final uploads
@@ -249,3 +272,10 @@ def test_an_upload_cannot_advance_past_its_length() -> None:
 
 def test_durability_is_told_by_these_words() -> None:
     assert [*Durability] == ["complete", "always", "never"]
+
+
+def test_an_upload_that_came_to_another_checksum_is_of_no_use_and_410() -> None:
+    failed = an_upload(length=5, offset=5, state=State.FAILED, expires_at=None)
+    with pytest.raises(UploadFailed) as refused:
+        judge_download(failed, START)
+    assert refused.value.status == 410

@@ -34,12 +34,6 @@ class BadToken(Refusal):
         super().__init__(detail, headers={"WWW-Authenticate": 'Bearer realm="tusserver", error="invalid_token"'})
 
 
-class ScopeNeeded(Refusal):
-    """The token is good, but not for this. RFC 6750, section 3.1."""
-
-    status, code, title = 403, "scope-needed", "The token does not allow this"
-
-
 @dataclass(frozen=True, slots=True)
 class Token:
     """A token whose signature, issuer and audience are good.

@@ -90,9 +90,10 @@ def make_metadata(texts: Mapping[str, str], max_size: int) -> Metadata:
     """
     values = {key: text.encode("utf-8", "replace") for key, text in texts.items()}
     pairs = (f"{key} {base64.b64encode(value).decode()}".rstrip() for key, value in values.items())
-    field = ",".join(pairs)
-    parse_metadata(field, max_size)
-    return Metadata(field, values)
+    made = parse_metadata(",".join(pairs), max_size)
+    if made is None or made.values != values:
+        raise MalformedHeader(NAME, "a key is none of visible ASCII characters without a comma")
+    return made
 
 
 def _parse_pair(pair: str) -> tuple[str, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,12 +11,18 @@ import pytest
 from pytest_aiohttp import AiohttpClient
 from yarl import URL
 
-from tests.rest_client import owners_of, refused
+from tests.rest_client import owners_of, refused, said
 
 
 @pytest.mark.parametrize(
     "id",
-    ["%2F%2Fevil.example", "https:evil.example", "javascript:alert(1)", "%5C%5Cevil.example", "%2F%2Fa%0D%0AX-Own:%20b"],
+    [
+        "%2F%2Fevil.example",
+        "https:evil.example",
+        "javascript:alert(1)",
+        "%5C%5Cevil.example",
+        "%2F%2Fa%0D%0AX-Own:%20b",
+    ],
 )
 async def test_the_address_of_a_link_leads_to_no_other_site(
     aiohttp_client: AiohttpClient, tmp_path: Path, id: str
@@ -24,8 +31,6 @@ async def test_the_address_of_a_link_leads_to_no_other_site(
     address = URL(f"/links/{id}", encoded=True)
     async with ann.tus.client.get(address, headers={"Accept": "text/html"}, allow_redirects=False) as answer:
         assert (answer.status, answer.headers.get("Location")) == (404, None)
-
-
 
 
 @pytest.mark.parametrize(
@@ -79,3 +84,21 @@ async def test_a_document_of_nothing_but_members_is_refused_unread(
     body = b'{"data": [' + b"{}," * 1_000_000 + b"{}]}"
     reply = await ann.send("POST", "/upload/chunk", body, Content_Type="application/json")
     assert (*refused(reply), reply.problem["detail"]) == (422, "bad-json", "it has too many members")
+
+
+@pytest.mark.parametrize("size", [10, 20])
+async def test_the_owners_chunks_do_not_go_where_somebody_sends_by_a_link(
+    aiohttp_client: AiohttpClient, tmp_path: Path, size: int
+) -> None:
+    ann = (await owners_of(aiohttp_client, tmp_path))["ann"]
+    address = await ann.begun("plan.txt", 10)
+    await ann.chunk("plan.txt", 0, b"hello")
+    link = said(await ann.post("/links", {}))["upload_url"]
+    name = base64.b64encode(b"plan.txt").decode()
+    sent = await ann.tus.send("POST", link, {"Upload-Length": str(size), "Upload-Metadata": f"filename {name}"})
+    assert sent.status == 201
+    again = await ann.start("plan.txt", 10)
+    assert (again.status, again.headers["Location"], said(again)["offset"]) == (200, address, 5)
+    assert said(await ann.chunk("plan.txt", 1, b"world"))["offset"] == 10
+    assert (await ann.complete("plan.txt")).status == 200
+    assert await ann.tus.offset(sent.headers["Location"]) == 0

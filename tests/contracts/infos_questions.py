@@ -127,6 +127,11 @@ class QuestionsContract:
         assert await infos.newest("ann", "\udcff", [State.COMPLETE]) == older
         assert await infos.newest("ann", "\udcff", [State.PENDING, State.RECEIVING]) == newer
         assert await infos.newest("ann", "\udcff", [State.FAILED]) is None
+        guests = an_upload(filename="\udcff", owner="ann", created_at=seconds(99))
+        await add(infos, guests)
+        await infos.save(replace(guests, link="l" * 22))
+        assert await infos.newest("ann", "\udcff", by_link=False) == newer
+        assert await infos.newest("ann", "\udcff", [State.PENDING, State.RECEIVING], by_link=False) == newer
         assert await infos.newest("ann", "") is None
         assert await infos.newest("", "\udcff") is None
 

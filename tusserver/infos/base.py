@@ -126,18 +126,22 @@ class Infos(Protocol):
         """
         ...
 
-    async def newest(self, owner: str | None, filename: str, states: Collection[State] = ()) -> Upload | None:
+    async def newest(
+        self, owner: str | None, filename: str, states: Collection[State] = (), *, by_link: bool = True
+    ) -> Upload | None:
         """The first record of this filename in the order of `page`, without partial uploads.
 
         Args:
             owner: exactly this one; None means records that have no owner.
             states: only records in one of these; empty means all.
+            by_link: also those that somebody made by an upload link.
         """
         ...
 
     async def older_of_name(self, upload: Upload) -> Sequence[Upload]:
-        """At most 100 other complete records that are not partial, with its owner (None exactly) and its filename,
-        made when it was or before, newest first; for `Upload.overwrites`. None for an upload without a filename."""
+        """At most 100 complete records behind it in the order of `page`, so that of two with one date never both are
+        behind the other; for `Upload.overwrites`. Not partial, with its owner (None exactly) and its filename. None
+        for an upload without a filename."""
         ...
 
     async def expired(self, now: datetime, *, limit: int = 100) -> Sequence[Upload]:

@@ -103,8 +103,11 @@ class MemoryInfos:
         shown = tuple(found[:limit])
         return Page(shown, format_cursor(*_place(shown[-1])) if len(found) > limit else None)
 
-    async def newest(self, owner: str | None, filename: str, states: Collection[State] = ()) -> Upload | None:
-        found = (upload for upload in self._named(owner, filename) if not states or upload.state in states)
+    async def newest(
+        self, owner: str | None, filename: str, states: Collection[State] = (), *, by_link: bool = True
+    ) -> Upload | None:
+        named = (upload for upload in self._named(owner, filename) if by_link or upload.link is None)
+        found = (upload for upload in named if not states or upload.state in states)
         return max(found, key=_place, default=None)
 
     async def older_of_name(self, upload: Upload) -> Sequence[Upload]:
@@ -113,7 +116,7 @@ class MemoryInfos:
         found = [
             one
             for one in self._named(upload.owner, upload.filename)
-            if one.is_complete and one.id != upload.id and one.created_at <= upload.created_at
+            if one.is_complete and _place(one) < _place(upload)
         ]
         return sorted(found, key=_place, reverse=True)[:100]
 

@@ -34,7 +34,19 @@ class Names:
         Raises:
             UploadNotFound: status 404.
         """
-        found = await self._infos.newest(owner, filename, states)
+        return self._found(await self._infos.newest(owner, filename, states), filename)
+
+    async def newest_to_write(self, owner: str | None, filename: str) -> Upload:
+        """The newest record with this name that the owner began.
+
+        Who sends something by a link chooses its name: the owner's bytes must not end up there.
+
+        Raises:
+            UploadNotFound: status 404.
+        """
+        return self._found(await self._infos.newest(owner, filename, by_link=False), filename)
+
+    def _found(self, found: Upload | None, filename: str) -> Upload:
         if found is None:
             raise UploadNotFound(f"there is no upload of the filename {filename!r}", filename=filename)
         return found
@@ -63,7 +75,7 @@ class Names:
     async def _present(self, owner: str | None, name: str, caller: Caller) -> Upload | None:
         """The newest upload of a name that is finished or can be."""
         finished = await self._infos.newest(owner, name, (State.COMPLETE,))
-        started = await self._infos.newest(owner, name, UNFINISHED)
+        started = await self._infos.newest(owner, name, UNFINISHED, by_link=False)
         if started is None or (finished is not None and finished.created_at > started.created_at):
             return finished
         try:

@@ -110,7 +110,7 @@ async def find_to_write(names: Names, caller: Caller, name: str) -> Upload:
         UploadNotFound: status 404.
     """
     try:
-        return await names.newest(namespace(caller), name)
+        return await names.newest_to_write(namespace(caller), name)
     except UploadNotFound:
         caller.require()
         raise

@@ -69,8 +69,10 @@ class SqliteInfos:
             return Page(shown)
         return Page(shown, format_cursor(to_micros(shown[-1].created_at), shown[-1].id))
 
-    async def newest(self, owner: str | None, filename: str, states: Collection[State] = ()) -> Upload | None:
-        found = await self._find(*queries.newest(owner, filename, states))
+    async def newest(
+        self, owner: str | None, filename: str, states: Collection[State] = (), *, by_link: bool = True
+    ) -> Upload | None:
+        found = await self._find(*queries.newest(owner, filename, states, by_link=by_link))
         return found[0] if found else None
 
     async def older_of_name(self, upload: Upload) -> Sequence[Upload]:

@@ -37,7 +37,8 @@ STALE = f"""{_SELECT} INDEXED BY uploads_unfinished
 STALE_OF = f"""{_SELECT} INDEXED BY uploads_unfinished
     WHERE state IN ('pending', 'receiving') AND id > ?1 AND updated_at <= ?2 AND owner IS ?4 ORDER BY id LIMIT ?3"""
 OLDER_OF_NAME = f"""{_SELECT} INDEXED BY uploads_name
-    WHERE kind <> 'partial' AND owner IS ?1 AND filename = ?2 AND created_at <= ?3 AND state = 'complete' AND id <> ?4
+    WHERE kind <> 'partial' AND owner IS ?1 AND filename = ?2 AND state = 'complete'
+    AND (created_at, id) < (?3, ?4)
     ORDER BY created_at DESC, id DESC LIMIT 100"""
 FINALS_OF = f"""{_SELECT} WHERE id IN (SELECT final FROM parts WHERE part = ?)
     AND kind = 'final' AND state IN ('pending', 'receiving') ORDER BY created_at, id"""
@@ -54,9 +55,11 @@ ROOM_OF_LINK = "SELECT max_uploads, uploads, expires_at FROM links WHERE id = ?"
 COUNT_AT_LINK = "UPDATE links SET uploads = uploads + 1 WHERE id = ?"
 
 
-def newest(owner: str | None, filename: str, states: Collection[State]) -> tuple[str, Sequence[Any]]:
+def newest(
+    owner: str | None, filename: str, states: Collection[State], *, by_link: bool = True
+) -> tuple[str, Sequence[Any]]:
     """The statement of the newest record with an owner and a filename, and its values."""
-    tests = ["kind <> 'partial'", "owner IS ?", "filename = ?"]
+    tests = ["kind <> 'partial'", "owner IS ?", "filename = ?", *([] if by_link else ["link IS NULL"])]
     values = [to_text(owner), to_text(filename)]
     if states and State.COMPLETE not in states:
         # Thousands of photographs may be complete under one name.

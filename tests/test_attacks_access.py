@@ -102,3 +102,18 @@ async def test_the_owners_chunks_do_not_go_where_somebody_sends_by_a_link(
     assert said(await ann.chunk("plan.txt", 1, b"world"))["offset"] == 10
     assert (await ann.complete("plan.txt")).status == 200
     assert await ann.tus.offset(sent.headers["Location"]) == 0
+
+
+async def test_removing_a_link_lifts_no_limit_of_what_was_begun_by_it(
+    aiohttp_client: AiohttpClient, tmp_path: Path
+) -> None:
+    ann = (await owners_of(aiohttp_client, tmp_path))["ann"]
+    link = said(await ann.post("/links", {"max_size": 10}))["upload_url"]
+    path = (await ann.tus.send("POST", link, {"Upload-Defer-Length": "1"})).headers["Location"]
+    told = (await ann.tus.send("POST", link, {"Upload-Length": "10"})).headers["Location"]
+    assert (await ann.tus.patch(path, 0, b"hello")).status == 204
+    assert (await ann.send("DELETE", link.rstrip("/"))).status == 204
+    assert refused(await ann.tus.patch(path, 5, bytes(100))) == (413, "too-large")
+    assert refused(await ann.tus.patch(path, 5, b"", Upload_Length="100")) == (413, "too-large")
+    assert (await ann.tus.patch(path, 5, b"", Upload_Length="5")).status == 204
+    assert (await ann.tus.patch(told, 0, bytes(10))).status == 204

@@ -170,13 +170,16 @@ class Ledger:
         return source.ending is Ending.WHOLE and not have and not await anext(stored, b"")
 
     async def limits_of(self, upload: Upload) -> Limits:
-        """The limits for more bytes: those of the link too while the length is not known."""
+        """The limits for more bytes: those of the link too while the length is not known.
+
+        Once the link is gone nobody knows what it allowed, so that no more comes.
+        """
         if upload.link is None or upload.length is not None:
             return self.policy.limits
         try:
             link = await self.accounts.link(upload.link)
         except NotFound:
-            return self.policy.limits
+            return narrowed(self.policy.limits, await self.stored(upload))
         return narrowed(self.policy.limits, link.max_size)
 
     async def comes_to(self, upload: Upload, wanted: Checksum) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from pytest_aiohttp import AiohttpClient
 from yarl import URL
 
-from tests.rest_client import owners_of, refused, said
+from tests.rest_client import RestClient, owners_of, refused, said, token
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,24 @@ async def test_the_owners_chunks_do_not_go_where_somebody_sends_by_a_link(
     assert said(await ann.chunk("plan.txt", 1, b"world"))["offset"] == 10
     assert (await ann.complete("plan.txt")).status == 200
     assert await ann.tus.offset(sent.headers["Location"]) == 0
+
+
+async def test_what_is_finished_is_taken_back_neither_by_a_guest_nor_by_an_old_token(
+    aiohttp_client: AiohttpClient, tmp_path: Path
+) -> None:
+    ann = (await owners_of(aiohttp_client, tmp_path))["ann"]
+    link = said(await ann.post("/links", {}))["upload_url"]
+    path = (await ann.tus.send("POST", link, {"Upload-Length": "5"})).headers["Location"]
+    unfinished = (await ann.tus.send("POST", link, {"Upload-Length": "5"})).headers["Location"]
+    assert (await ann.tus.patch(path, 0, b"hello")).status == 204
+    assert refused(await ann.tus.send("DELETE", path)) == (401, "token-needed")
+    assert (await ann.tus.send("DELETE", unfinished)).status == 204
+    await ann.start("a", 0)
+    own = (await ann.status("a"))["upload_url"]
+    old = RestClient(ann.tus, Authorization=f"Bearer {token('ann', began=-60, lasts=-1)}", Tus_Resumable="1.0.0")
+    assert refused(await old.send("DELETE", own)) == (401, "bad-token")
+    for finished in (path, own):
+        assert (await ann.send("DELETE", finished, Tus_Resumable="1.0.0")).status == 204
 
 
 async def test_removing_a_link_lifts_no_limit_of_what_was_begun_by_it(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,11 +16,12 @@ from tusserver.protocol.access import (
     TokenNeeded,
     judge_look,
     judge_read,
+    judge_removal,
     judge_write,
 )
 from tusserver.protocol.refusals import Refusal, TypeNotAllowed, UploadNotFound
 from tusserver.protocol.rules import Limits, check_type, narrowed
-from tusserver.protocol.uploads import Upload
+from tusserver.protocol.uploads import Kind, State, Upload
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -86,6 +88,18 @@ def test_the_address_of_an_upload_by_a_link_is_enough_to_look_and_to_write(calle
 @pytest.mark.parametrize(("caller", "refused"), [(NONE, TokenNeeded), (BOB, UploadNotFound), (ADA, None)])
 def test_what_came_by_a_link_is_read_by_its_owner_only(caller: Caller, refused: type[Refusal] | None) -> None:
     assert outcome(judge_read, caller, BY_LINK) is refused
+
+
+@pytest.mark.parametrize("upload", [ADAS, BY_LINK])
+@pytest.mark.parametrize("caller", [OPEN, NONE, BROKEN, ADA, BOB, ADA_THEN, BOB_THEN])
+def test_who_may_write_removes_what_is_unfinished_and_only_who_may_read_what_is_finished(
+    caller: Caller, upload: Upload
+) -> None:
+    finished = replace(upload, length=0, state=State.COMPLETE)
+    part = replace(finished, kind=Kind.PARTIAL)
+    assert outcome(judge_removal, caller, upload) is outcome(judge_write, caller, upload)
+    assert outcome(judge_removal, caller, finished) is outcome(judge_read, caller, upload)
+    assert outcome(judge_removal, caller, part) is outcome(judge_write, caller, upload)
 
 
 def test_what_was_made_while_nobody_was_asked_is_hidden_once_somebody_is() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tusserver.protocol.refusals import Refusal, UploadNotFound
-from tusserver.protocol.uploads import Upload
+from tusserver.protocol.uploads import Kind, Upload
 
 ADMIN = "admin"
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="tusserver"'}
@@ -112,7 +112,7 @@ def judge_look(caller: Caller, upload: Upload) -> None:
 
 
 def judge_write(caller: Caller, upload: Upload) -> None:
-    """Bytes may be added, or the upload removed.
+    """Bytes may be added, or an unfinished upload removed.
 
     What came by a link needs its address only. A token of the owner that was valid when the upload began is enough,
     however long ago that was.
@@ -130,6 +130,20 @@ def judge_write(caller: Caller, upload: Upload) -> None:
     elif caller.owner is not None:
         raise _hidden(upload)
     caller.require()
+
+
+def judge_removal(caller: Caller, upload: Upload) -> None:
+    """The upload may be removed.
+
+    What is finished is its owner's: who sent it by a link, or has got hold of a token that has run out, takes nothing
+    back. A part is not finished in that sense: it exists to be joined, and goes with the upload it was sent for.
+
+    Raises:
+        UploadNotFound: status 404.
+        TokenNeeded, BadToken: status 401.
+    """
+    is_finished = upload.is_complete and upload.kind is not Kind.PARTIAL
+    (judge_read if is_finished else judge_write)(caller, upload)
 
 
 def judge_read(caller: Caller, upload: Upload) -> None:

@@ -14,7 +14,7 @@ from functools import partial
 
 from tusserver.extensions import Offer
 from tusserver.lockers.base import Hold
-from tusserver.protocol.access import Caller, judge_look, judge_read, judge_write
+from tusserver.protocol.access import Caller, judge_look, judge_read, judge_removal, judge_write
 from tusserver.protocol.checksums import Checksum
 from tusserver.protocol.chunks import ChunkOutOfOrder, Numbered, Placement, check_order, judge_chunk, next_index
 from tusserver.protocol.digests import DigestMismatch
@@ -324,10 +324,12 @@ class UploadService:
     async def terminate(self, id: str, caller: Caller) -> int:
         """Remove an upload, complete or not, and stop whoever is writing it; gives the bytes freed."""
         upload = await self.ledger.load(id)
-        judge_write(caller, upload)
+        judge_removal(caller, upload)
         check_alive(upload, self.clock())
         async with self.ledger.held(id):
-            return await self.ledger.remove(await self.ledger.load(id))
+            upload = await self.ledger.load(id)
+            judge_removal(caller, upload)  # it may have been finished meanwhile
+            return await self.ledger.remove(upload)
 
     @asynccontextmanager
     async def held_for_cleanup(self, id: str) -> AsyncIterator[Upload | None]:

@@ -326,7 +326,7 @@ def test_a_write_whose_event_loop_ended_is_still_made(path: Path) -> None:
         (queries.UNFINISHED, ("x", 1), "uploads_unfinished"),
         (queries.STALE, ("x", 1, 1), "uploads_unfinished (id>"),
         (queries.STALE_OF, ("x", 1, 1, "o"), "uploads_unfinished (id>"),
-        (queries.OLDER_OF_NAME, ("o", "f", 1, "x"), "uploads_name (filename=? AND created_at<"),
+        (queries.OLDER_OF_NAME, ("o", "f", 1, "x"), "uploads_name (filename=? AND (created_at,id)<"),
         (*queries.newest("o", "f", []), "uploads_name (filename=?"),
         (*queries.newest(None, "f", [State.COMPLETE]), "uploads_name (filename=?"),
         (*queries.newest(None, "f", [State.PENDING, State.RECEIVING]), "uploads_rare (state=?"),

@@ -147,13 +147,19 @@ class QuestionsContract:
         def named(created: int, **fields: object) -> Upload:
             return an_upload(**{"filename": "a", "state": State.COMPLETE, "created_at": seconds(created), **fields})
 
-        upload, first, beside = await add(infos, named(5), named(1), named(5))
+        upload, first = await add(infos, named(5), named(1))
         await add(infos, named(6), named(1, owner="ann"), named(1, filename="A"), named(1, filename=None))
         await add(infos, named(1, state=State.RECEIVING), named(1, state=State.FAILED), named(1, kind=Kind.PARTIAL))
-        assert ids(await infos.older_of_name(upload)) == [beside.id, first.id]
+        assert ids(await infos.older_of_name(upload)) == [first.id]
         assert ids(await infos.older_of_name(replace(upload, owner="ann", created_at=START))) == []
         assert len(await infos.older_of_name(replace(upload, owner="ann"))) == 1
         assert await infos.older_of_name(replace(upload, filename=None)) == []
+
+    async def test_of_two_of_one_moment_only_one_is_older_than_the_other(self, infos: Infos) -> None:
+        uploads = await add(infos, *(an_upload(filename="a", state=State.COMPLETE) for _ in range(5)))
+        falling = sorted(uploads, key=lambda upload: upload.id, reverse=True)
+        for place, upload in enumerate(falling):
+            assert ids(await infos.older_of_name(upload)) == ids(falling[place + 1 :])
 
     async def test_no_more_than_a_hundred_older_ones_are_given_at_once(self, infos: Infos) -> None:
         old = await add(

@@ -46,7 +46,7 @@ class Finals:
         length = judge_final(parts, limits, now, may_be_unfinished=self._may_be_unfinished)
         upload = replace(upload, length=length)
         await ledger.store.create(upload.id)
-        await ledger.create(upload, durable=False)
+        await ledger.enter(upload, durable=False)
         return await self.join(upload)
 
     async def _part(self, id: str, owner: str | None) -> Upload:

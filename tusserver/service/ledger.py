@@ -96,6 +96,14 @@ class Ledger:
         except OverQuota as error:
             raise _over(error) from None
 
+    async def enter(self, upload: Upload, *, durable: bool) -> None:
+        """Add the record of an upload whose place in the store is made; without room nothing is left of either."""
+        try:
+            await self.create(upload, durable=durable)
+        except BaseException:
+            await self.store.delete(upload.id)
+            raise
+
     async def stored(self, upload: Upload) -> int:
         """Bytes that are stored and count: behind a crash in a checked chunk only those that were verified."""
         try:

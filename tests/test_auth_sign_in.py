@@ -203,6 +203,19 @@ async def test_signing_out_takes_the_cookie_back(door: Door) -> None:
     assert "Path=/" in reply.headers["Set-Cookie"]
 
 
+async def test_the_cookie_says_nothing_to_a_page_of_another_origin(
+    aiohttp_client: AiohttpClient, tmp_path: Path
+) -> None:
+    neighbour = "http://127.0.0.1:1"
+    door = await door_of(aiohttp_client, tmp_path, cors_origins=(neighbour,))
+    cookie = f"tusserver_token={await door.token()}"
+    assert (await door.me(Cookie=cookie, Origin=neighbour))["user"] is None
+    assert (await door.me(Cookie=cookie, Origin="null"))["user"] is None
+    own = str(door.tus.client.make_url("/")).rstrip("/")
+    assert (await door.me(Cookie=cookie, Origin=own))["user"] == "ada"
+    assert (await door.me(Authorization=f"Bearer {await door.token()}", Origin=neighbour))["user"] == "ada"
+
+
 async def test_a_token_in_the_header_wins_over_the_cookie(door: Door) -> None:
     cookie = f"tusserver_token={await door.token()}"
     assert (await door.me(Cookie=cookie, Authorization="Bearer x"))["user"] is None

@@ -28,6 +28,7 @@ from tusserver.protocol.access import BadToken, Caller, Token
 from tusserver.protocol.errors import Unavailable
 from tusserver.settings import Settings
 from tusserver.web.keyset import KeySet, KeySetAway
+from tusserver.web.site import site_of
 
 log = logging.getLogger("tusserver.web")
 
@@ -46,7 +47,7 @@ EVER = datetime.min.replace(tzinfo=UTC)
 # How long a key that another process made may go unnoticed, in seconds; one that a token names is looked for at once.
 LOOK_INTERVAL = 2.0
 COOKIE = "tusserver_token"
-# A cookie goes along by itself, so it only ever reads.
+# A cookie goes along by itself, so it only ever reads, and only for the page of this server.
 COOKIE_METHODS = ("GET", "HEAD")
 
 
@@ -238,7 +239,17 @@ def token_of(request: web.Request) -> str | None:
     if scheme.lower() == "bearer":
         return text.strip()
     reads = request.method in COOKIE_METHODS and "X-HTTP-Method-Override" not in request.headers
-    return request.cookies.get(COOKIE) if reads else None
+    return request.cookies.get(COOKIE) if reads and _is_from_here(request) else None
+
+
+def _is_from_here(request: web.Request) -> bool:
+    """No page of another origin reads the answer.
+
+    A page of a neighbouring host or port is of the same site to a browser, which sends it every cookie, and CORS may
+    let that page read what it gets. It can ask its user to sign in, as a program would, and send the token it is given.
+    """
+    origin, seen = request.headers.get("Origin"), site_of(request).seen(request)
+    return origin is None or origin == f"{seen.scheme}://{seen.host}"
 
 
 def read_header(text: str) -> tuple[str, str | None]:

@@ -101,25 +101,17 @@ class UploadService:
         durable = self.ledger.is_durable(upload)
         if durable:
             await self.ledger.sync(upload.id, 0)
-        await self._enter(upload, durable=durable)
+        await self.ledger.enter(upload, durable=durable)
         if upload.length == 0 and not upload.is_complete:
             upload = await self._completed(upload)
         return await self._completing(upload)
-
-    async def _enter(self, upload: Upload, *, durable: bool) -> None:
-        """Write a new record; where there is no room for it, nothing is left of the upload."""
-        try:
-            await self.ledger.create(upload, durable=durable)
-        except BaseException:
-            await self.ledger.store.delete(upload.id)
-            raise
 
     async def _start_with_upload(self, upload: Upload, creation: Creation, room: Room, source: Source) -> Upload:
         wanted = Wanted(room, creation.checksum, creation.has_checksum_trailer)
         # Where uploads are counted, the place is taken before the first byte; else one record is enough.
         is_counted = self.policy.quota is not None or upload.link is not None
         if is_counted:
-            await self._enter(upload, durable=False)
+            await self.ledger.enter(upload, durable=False)
         entry = _Entry(self.ledger, is_new=not is_counted)
         async with self.ledger.held(upload.id) as hold:
             try:

@@ -104,6 +104,13 @@ async def test_the_owners_chunks_do_not_go_where_somebody_sends_by_a_link(
     assert await ann.tus.offset(sent.headers["Location"]) == 0
 
 
+@pytest.mark.parametrize("key", ["a,b", "a eA==,relativePath", "", "ä", "a b"])
+async def test_metadata_names_no_more_than_its_keys(aiohttp_client: AiohttpClient, tmp_path: Path, key: str) -> None:
+    ann = (await owners_of(aiohttp_client, tmp_path))["ann"]
+    assert refused(await ann.start("a", 5, metadata={key: "x"})) == (422, "bad-field")
+    assert (await ann.send("GET", "/status/a")).status == 404
+
+
 async def test_what_is_finished_is_taken_back_neither_by_a_guest_nor_by_an_old_token(
     aiohttp_client: AiohttpClient, tmp_path: Path
 ) -> None:

@@ -236,7 +236,7 @@ def test_what_is_refused_early_is_refused_wherever_the_writer_stops(
     try:
         judge_early(asked, upload, limits, NOW)
     except Refusal:
-        further = upload.offset + more if upload.length is None else min(upload.offset + more, upload.length)
+        further = min(upload.offset + more, limits.ceiling if upload.length is None else upload.length)
         later = advanced(upload, further, upload.length, limits, NOW)
         with pytest.raises(Refusal):
             judge_append(asked, replace(later, expires_at=upload.expires_at), limits, NOW)

@@ -20,7 +20,7 @@ SOURCES := tusserver tests static/assets.py build_backend.py
 # Two installations into one environment at a time would spoil it, and nothing here gains from `-j`.
 .NOTPARALLEL:
 
-.PHONY: help run test test-all test-slow lint types tests engines format assets docs build clean
+.PHONY: help run test test-all test-exhaustive lint types tests engines format assets docs build clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sort | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -33,8 +33,8 @@ test: lint types tests ## everything that needs only Python: what must be green 
 test-all: engines $(VENV)/.dev assets $(CLIENTS)/node_modules/.package-lock.json ## the rest: browsers, Node, nginx, curl, the package
 	$(PYTEST) -m engines
 
-test-slow: $(VENV)/.dev ## what takes minutes and finds little more: every ordering of two protocols on one upload
-	$(PYTEST) -m "slow and not engines"
+test-exhaustive: $(VENV)/.dev ## what takes minutes and finds little more: every ordering of two protocols on one upload
+	$(PYTEST) -m exhaustive
 
 lint: $(VENV)/.dev ## ruff, shellcheck and hadolint
 	$(BIN)/ruff check .
@@ -46,7 +46,7 @@ types: $(VENV)/.dev ## mypy, strict
 	$(BIN)/mypy $(SOURCES)
 
 tests: $(VENV)/.dev assets ## pytest, with every branch of the protocol's rules covered
-	$(PYTEST) -m "not engines and not alone and not slow" --cov $(SPREAD)
+	$(PYTEST) -m "not engines and not alone and not exhaustive" --cov $(SPREAD)
 	$(PYTEST) -m alone
 
 format: $(VENV)/.dev ## put the code in its one form

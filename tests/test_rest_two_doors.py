@@ -19,7 +19,7 @@ from tusserver.settings import Durability, Settings
 ACTS = ("chunk", "patch", "head", "status", "disconnect")
 LENGTH = 6
 ORDERINGS = list(itertools.product(ACTS, repeat=LENGTH))
-# `make test` takes every 61st, which is prime to 5 and so has every act in every place; `make test-slow` takes them all.
+# `make test` takes every 61st, which is prime to 5 and so has every act in every place; `make test-exhaustive` all.
 SAMPLE = 61
 PIECE = 7
 SIZE = PIECE * LENGTH
@@ -143,6 +143,6 @@ async def test_a_sample_of_orderings_gives_the_same_bytes_and_offsets(rest: Rest
     await run_all(rest, ORDERINGS[::SAMPLE])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 async def test_all_orderings_give_the_same_bytes_and_offsets(rest: RestClient) -> None:
     await run_all(rest, ORDERINGS)

@@ -32,7 +32,7 @@ async def patched(rest: RestClient, path: str, body: bytes, offset: int = 0) -> 
 
 
 async def created(rest: RestClient, length: int, **headers: str) -> str:
-    reply = await tus_send(rest, "POST", "/files/", Upload_Length=str(length), **headers)
+    reply = await tus_send(rest, "POST", "/files/", None, Upload_Length=str(length), **headers)
     assert reply.status == 201, reply
     return reply.headers["Location"]
 

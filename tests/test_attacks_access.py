@@ -142,3 +142,18 @@ async def test_removing_a_link_lifts_no_limit_of_what_was_begun_by_it(
     assert refused(await ann.tus.patch(path, 5, b"", Upload_Length="100")) == (413, "too-large")
     assert (await ann.tus.patch(path, 5, b"", Upload_Length="5")).status == 204
     assert (await ann.tus.patch(told, 0, bytes(10))).status == 204
+
+
+async def test_the_largest_size_of_a_link_holds_for_what_is_joined_by_it(
+    aiohttp_client: AiohttpClient, tmp_path: Path
+) -> None:
+    ann = (await owners_of(aiohttp_client, tmp_path))["ann"]
+    link = said(await ann.post("/links", {"max_size": 10}))["upload_url"]
+    stream = {"Content-Type": "application/offset+octet-stream"}
+    parts = []
+    for _ in range(2):
+        fields = {"Upload-Length": "10", "Upload-Concat": "partial"}
+        parts.append((await ann.tus.send("POST", link, fields | stream, b"0123456789")).headers["Location"])
+    assert (await ann.tus.send("POST", link, {"Upload-Concat": f"final;{parts[0]}"})).status == 201
+    reply = await ann.tus.send("POST", link, {"Upload-Concat": f"final;{' '.join(parts)}"})
+    assert (reply.status, reply.problem["code"]) == (413, "too-large")

@@ -323,6 +323,7 @@ def test_a_write_whose_event_loop_ended_is_still_made(path: Path) -> None:
         (queries.KNOWN, ("[]",), "sqlite_autoindex_uploads_1"),
         (queries.EXPIRED, (1, 1), "uploads_expiring"),
         (queries.FINISHED, (1, 1), "uploads_finished"),
+        (queries.TO_ANNOUNCE, (1,), "uploads_announcing (completed_at>"),
         (queries.UNFINISHED, ("x", 1), "uploads_unfinished"),
         (queries.STALE, ("x", 1, 1), "uploads_unfinished (id>"),
         (queries.STALE_OF, ("x", 1, 1, "o"), "uploads_unfinished (id>"),

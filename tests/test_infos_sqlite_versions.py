@@ -127,7 +127,7 @@ async def test_what_version_1_did_not_know_can_be_written_to_its_records(path: P
     await infos.open()
     link = a_link()
     await SqliteAccounts(infos).add_link(link)
-    facts = {"link": link.id, "checksum": "md5:0", "overwrites": True, "last_chunk": Chunk(0, 0, 3)}
+    facts = {"link": link.id, "checksum": "md5:0", "overwrites": True, "last_chunk": Chunk(0, 0, 3), "announce": "x"}
     changed = an_upload(id=PENDING.id, length=5, offset=3, state=State.RECEIVING, **facts)
     await infos.save(changed)
     assert await infos.load(PENDING.id) == changed

@@ -59,7 +59,7 @@ def test_without_anything_written_the_defaults_hold() -> None:
         "disabled_extensions": frozenset(), "access_log": False, "log_level": "info", "stop_timeout": 5.0,
         "allowed_extensions": frozenset({"png", "jpg", "jpeg", "webp"}), "upload_url_path": "/uploads",
         "auth": Auth.AUTO, "token_lifetime": 900.0, "jwt_secret": None, "jwt_public_key": None, "jwt_jwks_url": None,
-        "jwt_audience": None, "jwt_issuer": None, "stale_after": 86400.0, "max_json_body": 2**24,
+        "jwt_audience": None, "jwt_issuer": None, "announce_hosts": (), "stale_after": 86400.0, "max_json_body": 2**24,
         "chunk_size": 2**23, "max_owner_bytes": None, "max_owner_open": None, "max_owner_per_minute": None,
     }  # fmt: skip
     assert {entry.name: getattr(Settings(), entry.name) for entry in table()} == expected
@@ -124,6 +124,7 @@ def test_no_other_bare_variable_is_read() -> None:
         ("reload", "YES", True),
         ("reload", "0", False),
         ("base_url", "none", None),
+        ("announce_hosts", "Hooks.example.com, ::1", ("hooks.example.com", "::1")),
         ("base_url", "http://[::1]:8000/prefix/", "http://[::1]:8000/prefix"),
         ("tus_path", "files", "/files/"),
         ("tus_path", "/api/v1/files", "/api/v1/files/"),
@@ -175,6 +176,7 @@ MALFORMED = [
     *[("port", text) for text in ("", "-1", "+1", "1.5", "65536", "80a", "٣", "1e3", "tcp://10.0.0.1:80", "9" * 99)],
     *[(name, text) for name in ("reload", "access_log") for text in ("", "maybe", "2", "truefalse")],
     *[("upload_folder", text) for text in ("", "a\0b", "~nobody-of-this-name/uploads")],
+    *[("announce_hosts", text) for text in ("", "a,,b", "http://example.com", "*.example.com", "example.com:80")],
     *[("base_url", text) for text in ("", "example.com", "ftp://example.com", "http://", "http://a b", "https://ü.de")],
     *[
         ("base_url", text)

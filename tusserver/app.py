@@ -33,6 +33,7 @@ from tusserver.settings import Auth, Settings
 from tusserver.stores.file import FileStore
 from tusserver.stores.paths import path_of
 from tusserver.sweeper import Report, Sweeper
+from tusserver.web.announce import Announcer
 from tusserver.web.auth import AUTH, Authenticator
 from tusserver.web.cors import everywhere
 from tusserver.web.inside import Runner
@@ -146,13 +147,14 @@ async def _look_after(service: UploadService, read_timeout: float) -> None:
 
 
 @asynccontextmanager
-async def _at_work(parts: _Parts, settings: Settings) -> AsyncIterator[None]:
+async def _at_work(parts: _Parts, settings: Settings, announcer: Announcer) -> AsyncIterator[None]:
     """Recovered, and swept from time to time. Clients do not wait for final uploads to be joined."""
     mended = await parts.sweeper.recover(join=False)
     if mended:
         log.info("put %d uploads right that a crash had left behind", mended)
     tasks = [
         asyncio.create_task(parts.sweeper.run(settings.sweep_interval)),
+        asyncio.create_task(announcer.run()),
         asyncio.create_task(_look_after(parts.service, settings.read_timeout)),
     ]
     try:
@@ -187,10 +189,12 @@ def setup(app: web.Application, settings: Settings, *, prefix: str = "") -> None
         clock=_clock,
         prefix=prefix.rstrip("/"),
     )
+    announcer = Announcer(parts.service, settings.announce_hosts, site.address)
+    parts.service.ledger.on_complete = announcer.notice
     add_routes(app, site)
 
     async def work(_: web.Application) -> AsyncIterator[None]:
-        async with _opened(parts), _authenticating(auth), _at_work(parts, settings):
+        async with _opened(parts), _authenticating(auth), _at_work(parts, settings, announcer):
             yield
 
     async def stop(_: web.Application) -> None:

@@ -283,6 +283,17 @@ def check_origins(values: Iterable[str]) -> tuple[str, ...]:
     return origins
 
 
+def check_hosts(values: Iterable[str]) -> tuple[str, ...]:
+    """Accept names and addresses of hosts as they stand in an address of the web, without brackets."""
+    hosts = tuple(value.lower() for value in values)
+    for host in hosts:
+        try:
+            check_host(host)
+        except ValueError:
+            raise ValueError(f"has {host!r} in it, which is no host name") from None
+    return hosts
+
+
 def parse_networks(text: str) -> tuple[Network, ...]:
     networks = []
     for word in split(text):
@@ -324,6 +335,7 @@ ROUTE = Kind(keep, "a path such as /uploads", "PATH", check_route)
 COLLECTION = Kind(keep, "a path such as /files/", "PATH", check_collection)
 ORIGINS = Kind(split, "*, none, or origins between commas such as https://example.com", "ORIGINS", check_origins)
 NETWORKS = Kind(parse_networks, "none, or addresses and networks between commas (127.0.0.1,10.0.0.0/8)", "NETWORKS")
+HOSTS = Kind(split, "none, or host names between commas such as hooks.example.com", "HOSTS", check_hosts)
 SUFFIXES = Kind(parse_words, "file extensions between commas such as png,jpg", "NAMES", check_suffixes)
 LINK: Kind[str | None] = Kind(
     or_none("none", keep), "an address such as https://example.com/keys.json, or none", "URL", check_link

@@ -158,6 +158,9 @@ class Settings:
     jwt_issuer: str | None = setting(
         kinds.WORD, "none", ACCESS, "what tokens of others must name as their issuer; without it any will do"
     )
+    announce_hosts: tuple[str, ...] = setting(
+        kinds.HOSTS, "none", ACCESS, "hosts that upload links may have told of completed uploads, at any port"
+    )
     upload_folder: Path = setting(  # noqa: RUF009 (a field, made by `field`)
         kinds.FOLDER, "uploads", KEEPING, "folder for everything the server keeps", bare=True
     )  # fmt: skip

@@ -35,6 +35,7 @@ FULL = {
     "checksum": f"sha256:{'0' * 64}",
     "overwrites": True,
     "last_chunk": Chunk(3, 0, 7),
+    "announce": "https://example.com/heard?a=b",
 }
 NAMES = ["", " ", "a\0b", "日本語.png", "🦆", "e\u0301", "'; DROP TABLE uploads; --", "\udcff\udcfe.bin", "x" * 100_000]
 

@@ -205,6 +205,18 @@ class QuestionsContract:
         assert ids(await infos.finished_before(seconds(5), limit=1)) == [first.id]
         assert await infos.finished_before(seconds(3)) == []
 
+    async def test_to_announce_are_complete_and_not_yet_told_the_oldest_first(self, infos: Infos) -> None:
+        facts = {"announce": "http://example.com/", "state": State.COMPLETE}
+        second, first = await add(infos, *(an_upload(completed_at=seconds(moment), **facts) for moment in (5, 4)))
+        unfinished, _ = await add(
+            infos, an_upload(announce="http://example.com/"), an_upload(state=State.COMPLETE, completed_at=START)
+        )
+        assert ids(await infos.to_announce()) == [first.id, second.id]
+        assert ids(await infos.to_announce(limit=1)) == [first.id]
+        await infos.save(replace(first, announce=None))
+        await infos.save(replace(unfinished, state=State.COMPLETE, completed_at=seconds(6)))
+        assert ids(await infos.to_announce()) == [second.id, unfinished.id]
+
     async def test_unfinished_are_pending_and_receiving_by_id(self, infos: Infos) -> None:
         uploads = [an_upload(state=state, kind=kind) for state in State for kind in Kind]
         await add(infos, *uploads)

@@ -152,6 +152,10 @@ class Infos(Protocol):
         """Complete records with `completed_at` at or before `moment`, oldest first; for `KEEP_FINISHED`."""
         ...
 
+    async def to_announce(self, *, limit: int = 100) -> Sequence[Upload]:
+        """Complete records whose `announce` is set, those that were completed first first."""
+        ...
+
     async def unfinished(self, *, after: str = "", limit: int = 1000) -> Sequence[Upload]:
         """Records that are pending or receiving, ordered by id, ids greater than `after`; for recovery."""
         ...

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from tusserver.accounts.base import Link
 from tusserver.infos.base import MINUTE, UNFINISHED, Infos, OverQuota, OwnedBy, Page, Quota
 from tusserver.infos.cursors import format_cursor, parse_cursor, to_micros
 from tusserver.protocol.errors import Conflict, NotFound
 from tusserver.protocol.uploads import Kind, State, Upload
+
+EVER = datetime.max.replace(tzinfo=UTC)
 
 
 def _place(upload: Upload) -> tuple[int, str]:
@@ -133,6 +135,10 @@ class MemoryInfos:
     async def finished_before(self, moment: datetime, *, limit: int = 100) -> Sequence[Upload]:
         complete = (upload for upload in self._uploads.values() if upload.is_complete)
         return self._until(moment, complete, lambda upload: upload.completed_at)[:limit]
+
+    async def to_announce(self, *, limit: int = 100) -> Sequence[Upload]:
+        found = (upload for upload in self._uploads.values() if upload.is_complete and upload.announce is not None)
+        return self._until(EVER, found, lambda upload: upload.completed_at)[:limit]
 
     @staticmethod
     def _until(

@@ -58,12 +58,14 @@ class Grant:
         link: id of the upload link it is made by.
         max_size: what the link allows.
         types: content types the link takes (``"image/png"``, ``"image/*"``), empty: every one.
+        announce: URL that hears of the completion.
     """
 
     owner: str | None = None
     link: str | None = None
     max_size: int | None = None
     types: tuple[str, ...] = ()
+    announce: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +273,8 @@ def new_upload(id: str, creation: Creation, limits: Limits, now: datetime, grant
         link=grant.link,
         checksum=creation.whole,
         overwrites=creation.overwrites,
+        # A part is nothing to its receiver; the whole is told.
+        announce=None if creation.kind is Kind.PARTIAL else grant.announce,
         expires_at=limits.expires_at(now),
     )
 

@@ -52,6 +52,7 @@ class Upload:
         checksum: what the whole must come to, as ``"sha256:<hex>"``, None if nobody said.
         overwrites: it replaces the owner's finished upload of the same filename when it is complete.
         last_chunk: see Chunk; None before the first.
+        announce: URL that has still to be told of its completion, None: nobody has.
         unverified: a checksummed chunk is being written behind `offset`; after a crash what lies there is cut off.
     """
 
@@ -75,6 +76,7 @@ class Upload:
     checksum: str | None = None
     overwrites: bool = False
     last_chunk: Chunk | None = None
+    announce: str | None = None
 
     def __post_init__(self) -> None:
         if self.offset < 0 or (self.length is not None and self.offset > self.length):

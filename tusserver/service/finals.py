@@ -42,8 +42,8 @@ class Finals:
                 await asyncio.sleep(0)
             found[id] = await self._part(id, upload.owner)
         parts = [found[id] for id in upload.parts]
-        limits, now = ledger.policy.limits, ledger.clock()
-        length = judge_final(parts, limits, now, may_be_unfinished=self._may_be_unfinished)
+        limits = await ledger.limits_of(upload)
+        length = judge_final(parts, limits, ledger.clock(), may_be_unfinished=self._may_be_unfinished)
         upload = replace(upload, length=length)
         await ledger.store.create(upload.id)
         await ledger.enter(upload, durable=False)
@@ -86,7 +86,8 @@ class Finals:
         if parts is None:
             raise BadParts("a part was removed")
         ledger = self._ledger
-        judge_final(parts, ledger.policy.limits, ledger.clock(), may_be_unfinished=False)
+        limits = await ledger.limits_of(replace(upload, length=None))
+        judge_final(parts, limits, ledger.clock(), may_be_unfinished=False)
         length = await ledger.store.concatenate(upload.parts, upload.id)
         return await ledger.finish(replace(upload, length=length), length)
 

@@ -68,6 +68,8 @@ class Ledger:
         self.accounts = backends.accounts
         self.policy, self.clock = policy, clock
         self._digests = digests
+        # Who tells of completions is woken by it; what is to be told is in the records.
+        self.on_complete: Callable[[Upload], None] = lambda upload: None
 
     async def load(self, id: str) -> Upload:
         """The record as last written."""
@@ -142,6 +144,7 @@ class Ledger:
         if durable:
             await self.sync(upload.id, length)
         await self.infos.save(after, durable=durable)
+        self.on_complete(after)
         return after
 
     async def check_whole(self, after: Upload) -> None:

@@ -255,13 +255,13 @@ class UploadService:
     async def _completing(self, upload: Upload) -> Upload:
         """What follows a completion: final uploads that waited are joined, what is overwritten goes."""
         if upload.is_complete:
+            self.ledger.on_complete(upload)
             await self._finals.join_those_of(upload)
-            if upload.overwrites:
-                await self._replace_others(upload)
+            await self._replace_others(upload)
         return upload
 
     async def _replace_others(self, upload: Upload) -> None:
-        while old := await self.ledger.infos.older_of_name(upload):
+        while upload.overwrites and (old := await self.ledger.infos.older_of_name(upload)):
             for one in old:
                 async with self.ledger.held(one.id):
                     await self.ledger.remove(await self.ledger.load(one.id))

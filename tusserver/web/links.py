@@ -6,11 +6,10 @@ owner, and its own address, told in `Location`, is enough to go on with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from secrets import token_bytes
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -21,6 +20,7 @@ from tusserver.protocol.metadata import MIME_TYPE
 from tusserver.protocol.refusals import Refusal
 from tusserver.protocol.requests import check_version, parse_method
 from tusserver.protocol.rules import Grant
+from tusserver.web.announce import host_of
 from tusserver.web.auth import caller_of
 from tusserver.web.json_body import moment, read_json
 from tusserver.web.page import is_browser, page_of_link
@@ -113,7 +113,7 @@ async def collection(request: web.Request) -> web.StreamResponse:
     link = await _load(request)
     if link.expires_at is not None and site_of(request).clock() >= link.expires_at:
         raise LinkGone(f"the link expired at {moment(link.expires_at)}")
-    return await create_by(request, Grant(link.owner, link.id, link.max_size, link.types))
+    return await create_by(request, Grant(link.owner, link.id, link.max_size, link.types, link.announce))
 
 
 def describe(site: Site, link: Link) -> dict[str, object]:
@@ -159,7 +159,7 @@ def _parse(wish: Mapping[str, Any], site: Site, owner: str | None) -> Link:
         types=_types(wish.get("types")),
         max_uploads=numbers["max_uploads"],
         expires_at=None if lasts is None else now + timedelta(seconds=lasts),
-        announce=_url(wish.get("announce")),
+        announce=_announce(wish.get("announce"), site.settings.announce_hosts),
     )
 
 
@@ -186,13 +186,12 @@ def _types(value: object) -> tuple[str, ...]:
     return types
 
 
-def _url(value: object) -> str | None:
+def _announce(value: object, hosts: Collection[str]) -> str | None:
     if value is None:
         return None
-    try:
-        url = urlsplit(value) if isinstance(value, str) and len(value) <= 2_000 and value.isprintable() else None
-    except ValueError:  # a bracket that opens and does not close
-        url = None
-    if url is None or url.scheme not in ("http", "https") or not url.hostname:
+    host = host_of(value) if isinstance(value, str) and len(value) <= 2_000 and value.isprintable() else None
+    if host is None:
         raise BadLink("announce must be an http or https URL")
+    if host not in hosts:
+        raise BadLink(f"announce: {host[:80]!r} is not among the hosts of the setting announce_hosts")
     return str(value)

@@ -169,7 +169,12 @@ SCHEMAS: dict[str, Schema] = {
         {
             **LIMITS_OF_LINK,
             "expires_in": told(or_null(COUNT), "Seconds."),
-            "announce": told(or_null(ADDRESS), "Hears of each completed upload."),
+            "announce": told(
+                or_null(ADDRESS),
+                "Hears of each completed upload, in a POST with `X-Tusserver-Signature: sha256=<hex>`, the HMAC-SHA256 "
+                "of the body keyed with `link_id`; tried for seven days until it answers 2xx. Its host is one of the "
+                "setting announce_hosts.",
+            ),
         }
     ),
     "Link": answer(

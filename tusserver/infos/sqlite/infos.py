@@ -87,6 +87,9 @@ class SqliteInfos:
     async def finished_before(self, moment: datetime, *, limit: int = 100) -> Sequence[Upload]:
         return await self._find(queries.FINISHED, (to_micros(moment), limit))
 
+    async def to_announce(self, *, limit: int = 100) -> Sequence[Upload]:
+        return await self._find(queries.TO_ANNOUNCE, (limit,))
+
     async def unfinished(self, *, after: str = "", limit: int = 1000) -> Sequence[Upload]:
         return await self._find(queries.UNFINISHED, (after, limit))
 

@@ -30,6 +30,9 @@ KNOWN = "SELECT id FROM uploads WHERE id IN (SELECT value FROM json_each(?))"
 EXPIRED = f"{_SELECT} INDEXED BY uploads_expiring WHERE expires_at <= ? ORDER BY expires_at, id LIMIT ?"
 FINISHED = f"""{_SELECT} INDEXED BY uploads_finished
     WHERE state = 'complete' AND completed_at <= ? ORDER BY completed_at, id LIMIT ?"""
+# Every date is one since 1970; named, it is looked for in the index.
+TO_ANNOUNCE = f"""{_SELECT} INDEXED BY uploads_announcing
+    WHERE announce IS NOT NULL AND state = 'complete' AND completed_at >= 0 ORDER BY completed_at, id LIMIT ?"""
 UNFINISHED = f"""{_SELECT} INDEXED BY uploads_unfinished
     WHERE state IN ('pending', 'receiving') AND id > ? ORDER BY id LIMIT ?"""
 STALE = f"""{_SELECT} INDEXED BY uploads_unfinished

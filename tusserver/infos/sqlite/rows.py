@@ -30,6 +30,7 @@ COLUMNS = (
     "checksum",
     "overwrites",
     "last_chunk",
+    "announce",
     "final_key",
 )
 
@@ -86,6 +87,7 @@ def to_row(upload: Upload) -> Row:
         upload.checksum,
         upload.overwrites,
         None if chunk is None else f"{chunk.index} {chunk.start} {chunk.end}",
+        upload.announce,
         final_key(upload) if upload.kind is Kind.FINAL else None,
     )
 
@@ -99,7 +101,7 @@ def from_row(row: Row) -> Upload:
     (id, created, updated, length, offset, state, kind, parts, concat, metadata, owner, filename, content_type) = row[
         :13
     ]
-    expires, completed, unverified, link, checksum, overwrites, chunk = row[13:20]
+    expires, completed, unverified, link, checksum, overwrites, chunk, announce = row[13:21]
     return Upload(
         id,
         from_micros(created),
@@ -121,4 +123,5 @@ def from_row(row: Row) -> Upload:
         checksum,
         bool(overwrites),
         None if chunk is None else Chunk(*map(int, chunk.split())),
+        announce,
     )

@@ -71,13 +71,14 @@ _COUNT = """
 """
 _ADD, _SUBTRACT = _COUNT.format(row="new", sign="+"), _COUNT.format(row="old", sign="-")
 
-# Who may sign in, upload links, what one owner has. No index is added, for each makes a creation a fifth dearer; those
-# there are made wider, so that what does not match is passed over without a look at its record.
+# Who may sign in, upload links, what one owner has. No index of all uploads is added, for each makes a creation a fifth
+# dearer; those there are made wider, so that what does not match is passed over without a look at its record.
 _VERSION_2 = (
     "ALTER TABLE uploads ADD COLUMN link TEXT",
     "ALTER TABLE uploads ADD COLUMN checksum TEXT",
     "ALTER TABLE uploads ADD COLUMN overwrites INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE uploads ADD COLUMN last_chunk TEXT",
+    "ALTER TABLE uploads ADD COLUMN announce TEXT",
     "DROP INDEX uploads_newest",
     "DROP INDEX uploads_rare",
     "DROP INDEX uploads_owner",
@@ -94,6 +95,9 @@ _VERSION_2 = (
         WHERE kind <> 'partial' AND filename IS NOT NULL
     """,
     "CREATE INDEX uploads_unfinished ON uploads (id, owner) WHERE state IN ('pending', 'receiving')",
+    """
+    CREATE INDEX uploads_announcing ON uploads (completed_at, id) WHERE announce IS NOT NULL AND state = 'complete'
+    """,
     # What an owner's uploads come to: a sum over all of them at each creation takes longer than the creation. Triggers
     # keep it true whatever writes the table.
     """

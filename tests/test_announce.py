@@ -42,11 +42,11 @@ class Receiver:
 
     async def hear(self, request: web.Request) -> web.Response:
         self.heard.append((await request.read(), dict(request.headers)))
+        status = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         self.present += 1
         self.most = max(self.most, self.present)
         await asyncio.sleep(0.01)
         self.present -= 1
-        status = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return web.Response(status=status, headers={"Location": "/elsewhere"} if status == 307 else {})
 
     async def be_elsewhere(self, request: web.Request) -> web.Response:

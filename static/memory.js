@@ -53,7 +53,8 @@ export function resumable() {
 export function rememberPaused(uppy) {
   const ids = uppy.getFiles().flatMap((file) => (file.isPaused ? [file.id] : []))
   try {
-    sessionStorage.setItem(PAUSED, JSON.stringify(ids))
+    if (ids.length) sessionStorage.setItem(PAUSED, JSON.stringify(ids))
+    else sessionStorage.removeItem(PAUSED)
   } catch {
     // Then a pause in the last half second before a reload is forgotten.
   }

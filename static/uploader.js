@@ -103,6 +103,7 @@ export function rememberFiles(uppy, { GoldenRetriever }) {
 export function discard(uppy) {
   uppy.pauseAll()
   uppy.clear() // without telling the server to delete anything, as cancelling does
+  rememberPaused(uppy)
   uppy.destroy()
 }
 

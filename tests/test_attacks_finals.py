@@ -19,7 +19,7 @@ from tusserver.protocol.requests import Creation
 from tusserver.protocol.rules import Grant, Limits
 from tusserver.protocol.uploads import Kind, State, Upload
 from tusserver.service import Policy
-from tusserver.service.receive import HeldBody
+from tusserver.service.sources import HeldBody
 from tusserver.settings import Settings
 from tusserver.stores.file import FileStore
 

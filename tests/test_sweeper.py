@@ -22,7 +22,7 @@ from tusserver.protocol.requests import OCTET_STREAM, Append, BodyFacts, Creatio
 from tusserver.protocol.rules import Grant, Limits
 from tusserver.protocol.uploads import Kind
 from tusserver.service import Backends, Policy, UploadService
-from tusserver.service.receive import HeldBody
+from tusserver.service.sources import HeldBody
 from tusserver.stores.file import FileStore
 from tusserver.stores.paths import path_of
 from tusserver.sweeper import Sweeper

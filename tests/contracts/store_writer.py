@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import array
 import asyncio
-import os
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -205,24 +204,6 @@ class WriterContract:
         with pytest.raises(ValueError, match="closed"):
             await call(writer)
         assert await content(store, id) == b"bytes"
-
-    # The kernel's way in
-
-    async def test_bytes_that_went_in_through_the_descriptor_count_once_told(self, store: Store) -> None:
-        id = await add(store)
-        writer = await store.append(id, 0)
-        await writer.write([b"one"])
-        descriptor = writer.fileno()
-        if descriptor is None:
-            with pytest.raises(ValueError, match="no descriptor"):
-                writer.advance(1)
-        else:
-            writer.advance(os.pwrite(descriptor, b"two", writer.offset))
-            await writer.write([b"three"])
-            assert writer.offset == 11
-            assert await content(store, id) == b"onetwothree"
-        await writer.close()
-        assert writer.fileno() is None
 
     # Full
 

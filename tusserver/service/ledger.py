@@ -22,7 +22,7 @@ from tusserver.protocol.errors import Held, NotFound, OutOfSpace
 from tusserver.protocol.refusals import Busy, QuotaExceeded, Refusal, TooManyUploads, UploadNotFound
 from tusserver.protocol.rules import Limits, advanced, narrowed
 from tusserver.protocol.uploads import Kind, State, Upload
-from tusserver.service.receive import Ending, Source
+from tusserver.service.sources import Ending, Source
 from tusserver.stores.base import Store
 from tusserver.workers import Workers
 

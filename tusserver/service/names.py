@@ -14,7 +14,7 @@ from tusserver.protocol.refusals import UploadFailed, UploadGone, UploadNotFound
 from tusserver.protocol.requests import Creation
 from tusserver.protocol.rules import Grant
 from tusserver.protocol.uploads import State, Upload
-from tusserver.service.receive import HeldBody
+from tusserver.service.sources import HeldBody
 from tusserver.service.uploads import UploadService
 
 UNFINISHED = (State.PENDING, State.RECEIVING)

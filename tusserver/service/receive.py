@@ -9,23 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from enum import Enum, auto
 from functools import partial
-from typing import Protocol
 
 from tusserver.protocol.checksums import NAME, Checksum, Hasher, new_hasher, parse_checksum
 from tusserver.protocol.errors import BackendError
 from tusserver.protocol.refusals import (
-    BodyCut,
-    BodyStalled,
     ChecksumMismatch,
     Refusal,
-    Stopping,
-    TakenOver,
     TrailerMissing,
 )
 from tusserver.protocol.rules import Room
-from tusserver.protocol.uploads import Upload
+from tusserver.service.sources import Ending, Source
 from tusserver.stores.base import Store, Writer
 from tusserver.workers import Workers
 
@@ -34,97 +28,10 @@ GATHER = 1 << 20
 # A checksummed body up to this size is verified in memory before any of it is written.
 # Every slow sender of one may hold that much, so it is small.
 SMALL = 1 << 16
+# From this size on it pays to have the rest of a body pulled past this process's memory.
+POUR = 1 << 18
 # A HEAD lets go a body whose sender has rested this many seconds: its client believes the connection dead.
 RESTING = 1.0
-
-
-class Ending(Enum):
-    """Why a body came to its end."""
-
-    WHOLE = auto()  # all of it came
-    CUT = auto()  # the connection broke
-    WANTED = auto()  # another request takes the upload over
-    STALLED = auto()  # no byte came for too long
-    STOPPING = auto()  # the server is being stopped
-    OVERFLOW = auto()  # it is longer than there is room for
-
-
-# What a client hears whose body did not come whole; what of it was stored stays, unless it was to be checked.
-CUT_SHORT: dict[Ending, type[Refusal]] = {
-    Ending.CUT: BodyCut,
-    Ending.WANTED: TakenOver,
-    Ending.STALLED: BodyStalled,
-    Ending.STOPPING: Stopping,
-}
-
-
-def check_came_whole(ending: Ending | None, upload: Upload) -> None:
-    """The body came whole; else its client hears where the upload stands."""
-    if ending in CUT_SHORT:
-        raise CUT_SHORT[ending](
-            f"{upload.offset} bytes are stored; continue there",
-            headers={"Upload-Offset": str(upload.offset)},
-            offset=upload.offset,
-        )
-
-
-class Source(Protocol):
-    """The body of a request, wherever it comes from."""
-
-    async def accept(self) -> None:
-        """Tell a client that waits for `100 Continue` to go on. Called once every check has passed."""
-        ...
-
-    async def read(self) -> bytes:
-        """What has arrived, at least one byte; b"" at the end, and then `ending` says why."""
-        ...
-
-    @property
-    def ending(self) -> Ending | None:
-        """Why `read` gave b"", None before."""
-        ...
-
-    def stop(self, why: Ending) -> None:
-        """End it now: `read` gives what has arrived, then b"". The first reason counts."""
-        ...
-
-    def trailer(self, name: str) -> list[str]:
-        """Values of a field behind the body, once that came whole."""
-        ...
-
-    @property
-    def rested(self) -> float:
-        """Seconds since the last byte came."""
-        ...
-
-
-class HeldBody:
-    """A `Source` that is in memory as a whole."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._stop: Ending | None = None
-        self.ending: Ending | None = None
-        self.rested = 0.0
-
-    async def accept(self) -> None:
-        """It is here already."""
-
-    async def read(self) -> bytes:
-        """Everything, then nothing."""
-        data, self._data = self._data, b""
-        if not data or self._stop is not None:
-            self.ending = self._stop or Ending.WHOLE
-            return b""
-        return data
-
-    def stop(self, why: Ending) -> None:
-        """What was not read yet is left."""
-        self._stop = self._stop or why
-
-    def trailer(self, name: str) -> list[str]:
-        """There is none."""
-        return []
 
 
 class _Queue:
@@ -266,9 +173,20 @@ class Receiving:
         try:
             while data := await self._next():
                 await queue.put(data)
+                if POUR <= self._source.pourable <= self._wanted.room.size - self._taken:
+                    await self._pour(queue)
         finally:
             await queue.settle()
         return self._ending()
+
+    async def _pour(self, queue: _Queue) -> None:
+        async def put(data: bytes) -> None:
+            self._taken += len(data)
+            await queue.put(data)
+            await queue.settle()
+
+        digest = None if self._hasher is None else self._hasher.update
+        await self._source.pour(put, partial(self._writer.pull, digest=digest))
 
     async def _next(self) -> bytes:
         """The next bytes, b"" at the end and as soon as there are too many."""

@@ -39,16 +39,8 @@ from tusserver.protocol.rules import (
 from tusserver.protocol.uploads import Chunk, Kind, Upload
 from tusserver.service.finals import Finals
 from tusserver.service.ledger import Backends, Ledger, Policy, at
-from tusserver.service.receive import (
-    CUT_SHORT,
-    Comparing,
-    Ending,
-    Outcome,
-    Receiving,
-    Source,
-    Wanted,
-    check_came_whole,
-)
+from tusserver.service.receive import Comparing, Outcome, Receiving, Wanted
+from tusserver.service.sources import CUT_SHORT, Ending, Source, check_came_whole
 from tusserver.stores.base import Writer
 from tusserver.workers import Workers
 

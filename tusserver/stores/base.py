@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 from pathlib import Path
 from typing import Protocol
 
 Buffer = bytes | bytearray | memoryview
+Digest = Callable[[Buffer], object]
+
+
+class Flow(Enum):
+    """How `Writer.pull` left the socket."""
+
+    MORE = auto()  # there may be more at once
+    RESTING = auto()  # nothing waits at this moment
+    ENDED = auto()  # nothing will come: the sender is done, or the connection broke
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +70,18 @@ class Writer(Protocol):
         """Release the descriptor, after a call that is still under way. May be called twice."""
         ...
 
-    def fileno(self) -> int | None:
-        """A descriptor for a kernel-side copy (append at `offset`, then `advance`), or None if there is none.
+    async def pull(self, source: int, count: int, took: Callable[[int], None], digest: Digest | None = None) -> Flow:
+        """Append what waits in a socket, at most `count` bytes of it, the shortest way this store knows.
 
-        Whoever uses it has ended before `close` is called: the number may mean another file after that.
+        Fair: it moves some megabytes at most, and keeps no thread while nothing comes; the caller asks again.
+
+        Args:
+            source: descriptor of a non-blocking stream socket that nobody else reads.
+            took: told, in any thread, of bytes that left the socket; more than were stored if this raises.
+            digest: given each piece in its order, one at a time in some thread; over when this returns.
+        Raises:
+            OutOfSpace, Unavailable: as `write`; what left the socket and was not stored is lost.
         """
-        ...
-
-    def advance(self, count: int) -> None:
-        """Tell that `count` bytes were appended through `fileno()`."""
         ...
 
 

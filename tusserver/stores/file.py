@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from tusserver.protocol.errors import Conflict, NotFound, OutOfSpace, Unavailable
 from tusserver.stores import disk
-from tusserver.stores.base import Buffer, Store, Stored, Writer
+from tusserver.stores.base import Buffer, Digest, Flow, Store, Stored, Writer
 from tusserver.stores.paths import path_of
+from tusserver.stores.pulling import Puller, Way
 from tusserver.workers import Workers
 
 T = TypeVar("T")
@@ -29,9 +30,9 @@ MOST_SETTLED = 100_000
 class FileStore:
     """A store in the folder `folder`; any number of processes on one host may share it.
 
-    Writes run in `threads` threads (default: one per core); what is over at once, what may take long, and syncs each
-    have their own, so that a disk too busy to take more bytes still tells sizes. Everything is readable by the
-    server's user only.
+    Writes run in `threads` threads (default: one per core), and what is pulled from sockets in as many; what is over at
+    once, what may take long, and syncs each have their own, so that a disk too busy to take more bytes still tells
+    sizes. Everything is readable by the server's user only.
     """
 
     def __init__(self, folder: Path, *, threads: int | None = None) -> None:
@@ -39,6 +40,8 @@ class FileStore:
         threads = threads or len(os.sched_getaffinity(0))
         self._quick = Workers("store-quick", threads)
         self._writes = Workers("store-write", threads)
+        self._pulls = Workers("store-pull", threads)
+        self._puller = Puller()
         self._syncs = Workers("store-sync", SYNC_THREADS)
         self._slow = Workers("store-slow", SLOW_THREADS)
         self._identity: tuple[int, int] | None = None
@@ -52,8 +55,9 @@ class FileStore:
         self._identity = await self._slow.run(self._present_identity)
 
     async def close(self) -> None:
-        for workers in (self._quick, self._writes, self._syncs, self._slow):
+        for workers in (self._quick, self._writes, self._pulls, self._syncs, self._slow):
             await workers.close()
+        self._puller.close()
 
     async def create(self, id: str) -> None:
         def job() -> None:
@@ -140,6 +144,10 @@ class FileStore:
     async def run_write(self, job: Callable[[], T]) -> T:
         """Run a writer's call that moves bytes."""
         return await self._run(self._writes, job)
+
+    async def run_pull(self, job: Callable[[Puller], T]) -> T:
+        """Run a writer's call that moves bytes from a socket."""
+        return await self._run(self._pulls, lambda: job(self._puller))
 
     async def run_quick(self, job: Callable[[], T]) -> T:
         """Run a writer's call that moves none."""
@@ -263,10 +271,16 @@ class FileWriter:
             raise ValueError("the writer is closed")
         return self._fd
 
-    def fileno(self) -> int | None:
-        return self._fd
+    async def pull(self, source: int, count: int, took: Callable[[int], None], digest: Digest | None = None) -> Flow:
+        return await self._store.run_pull(lambda puller: self._pull(puller, source, count, took, digest))
 
-    def advance(self, count: int) -> None:
+    def _pull(
+        self, puller: Puller, source: int, count: int, took: Callable[[int], None], digest: Digest | None
+    ) -> Flow:
+        with self._turn:
+            return puller.turn(Way(source, self._opened(), self._offset, count, took, self._advance), digest)
+
+    def _advance(self, count: int) -> None:
         self._offset += count
 
 

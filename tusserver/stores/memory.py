@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tusserver.protocol.errors import Conflict, NotFound, OutOfSpace
-from tusserver.stores.base import Buffer, Store, Stored, Writer
+from tusserver.stores.base import Buffer, Digest, Flow, Store, Stored, Writer
 
 PIECE = 1024 * 1024
 
@@ -132,11 +133,21 @@ class MemoryWriter:
     async def close(self) -> None:
         self._is_closed = True
 
-    def fileno(self) -> int | None:
-        return None
-
-    def advance(self, count: int) -> None:
-        raise ValueError("there is no descriptor to append through")
+    async def pull(self, source: int, count: int, took: Callable[[int], None], digest: Digest | None = None) -> Flow:
+        self._check_open()
+        try:
+            data = os.read(source, min(count, PIECE))
+        except BlockingIOError:
+            return Flow.RESTING
+        except ConnectionError:
+            return Flow.ENDED
+        if not data:
+            return Flow.ENDED
+        took(len(data))
+        if digest is not None:
+            digest(data)
+        await self.write([data])
+        return Flow.MORE
 
     def _check_open(self) -> None:
         if self._is_closed:

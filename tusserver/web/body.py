@@ -8,8 +8,8 @@ from aiohttp import web
 
 from tusserver.protocol.refusals import Refusal
 from tusserver.protocol.requests import BodyFacts
-from tusserver.service import Ending
-from tusserver.web.inside import left_over, trailer
+from tusserver.service import Ending, Flow, Pull, Put
+from tusserver.web.inside import Wire, left_over, to_come, trailer
 from tusserver.web.json_body import request_goes_on
 
 
@@ -52,11 +52,13 @@ class RequestBody:
         self._ending: Ending | None = None
         self._stop: Ending | None = None
         self._reader: asyncio.Task[object] | None = None
-        self._last = asyncio.get_running_loop().time()
+        self._loop = asyncio.get_running_loop()
+        self._last = self._loop.time()
+        self._wire: Wire | None = None
 
     async def accept(self) -> None:
         """Answer `Expect: 100-continue`. RFC 9110, 10.1.1."""
-        self._last = asyncio.get_running_loop().time()
+        self._last = self._loop.time()
         await request_goes_on(self._request)
 
     @property
@@ -67,7 +69,7 @@ class RequestBody:
     @property
     def rested(self) -> float:
         """Seconds since the last byte came."""
-        return asyncio.get_running_loop().time() - self._last
+        return self._loop.time() - self._last
 
     def stop(self, why: Ending) -> None:
         """End it: a `read` that waits is woken, a later one gives what is there."""
@@ -75,6 +77,8 @@ class RequestBody:
             self._stop = why
             if self._reader is not None:
                 self._reader.cancel()
+            if self._wire is not None:
+                self._wire.wake()
 
     async def read(self) -> bytes:
         """What has arrived, b"" at the end."""
@@ -96,8 +100,30 @@ class RequestBody:
             self._reader = None
         if not data:
             self._ending = Ending.WHOLE
-        self._last = asyncio.get_running_loop().time()
+        self._last = self._loop.time()
         return data
+
+    @property
+    def pourable(self) -> int:
+        """Bytes that `pour` can take."""
+        return to_come(self._request) if self._stop is None and self._ending is None else 0
+
+    async def pour(self, put: Put, pull: Pull) -> None:
+        """Have what is still to come pulled from the connection itself."""
+        with Wire(self._request) as self._wire:
+            await put(self._wire.first)
+            while self._wire.left and self._stop is None:
+                flow = await pull(self._wire.fd, self._wire.left, self._took)
+                if flow is Flow.ENDED:
+                    self._ending = Ending.CUT
+                    return
+                if flow is Flow.RESTING and self._stop is None:
+                    await self._wire.readable()
+
+    def _took(self, count: int) -> None:
+        assert self._wire is not None
+        self._wire.left -= count
+        self._last = self._loop.time()
 
     async def _more(self) -> bytes:
         """What arrives next, b"" behind the last of it; raises whatever it likes when it breaks."""

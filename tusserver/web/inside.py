@@ -7,29 +7,48 @@
 2. What is left of a broken body. When a connection breaks, `StreamReader` raises before it gives what it still holds;
    those bytes arrived, and a client need not send them again.
 3. Errors of the parser, which never reach a handler, become problem documents too.
+4. Bodies past the parser. A large body costs a third of the processor's time if it goes from the socket to the file
+   without it (`Wire`). Behind such a body the connection gets a new parser, for the old one still waits for its bytes.
 """
 
 from __future__ import annotations
 
+import asyncio
+import os
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from aiohttp import web, web_protocol
-from aiohttp.http_parser import RawRequestMessage
+from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
 from aiohttp.streams import StreamReader
 
 from tusserver.protocol.chunked import TrailerScanner
 from tusserver.web.problems import problem
 
 HEAD_END = b"\r\n\r\n"
+READ_BUFSIZE = 2**16
 
 
 class RequestHandler(web_protocol.RequestHandler):
     """aiohttp's connection, that also keeps the trailers of its requests."""
 
-    __slots__ = ("_before", "_payload", "_scanner", "scanned")
+    __slots__ = ("_before", "_make_parser", "_payload", "_scanner", "scanned")
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(self, *args: Any, read_bufsize: int = READ_BUFSIZE, auto_decompress: bool = True, **options: Any):
+        super().__init__(*args, read_bufsize=read_bufsize, auto_decompress=auto_decompress, **options)
+        self._make_parser = partial(
+            HttpRequestParser,
+            self,
+            self._loop,
+            read_bufsize,
+            max_line_size=self.max_line_size,
+            max_field_size=self.max_field_size,
+            max_headers=self.max_headers,
+            payload_exception=web.RequestPayloadError,
+            auto_decompress=auto_decompress,
+            max_msg_queue_size=self._max_msg_queue_size,
+        )
         self._before = b""  # the last bytes of a head that came in pieces
         self._payload: StreamReader | None = None  # of the last request
         self._scanner: TrailerScanner | None = None  # of the body that is arriving
@@ -66,6 +85,17 @@ class RequestHandler(web_protocol.RequestHandler):
             scanner.feed(head[end + len(HEAD_END) :])
             self.scanned = (self._payload, scanner)
             self._scanner = None if scanner.is_done else scanner
+
+    def go_on_behind(self, payload: StreamReader, left: int) -> None:
+        """Read requests again, behind a body of which `left` bytes are still to come and nobody wants them."""
+        if self.transport is None:
+            return
+        if left:
+            self._parser = _Rest(self, payload, left)  # type: ignore[assignment]
+        else:
+            self._parser = self._make_parser()
+            payload.feed_eof()
+        self.transport.resume_reading()
 
     def handle_error(
         self,
@@ -116,6 +146,83 @@ def trailer(request: web.BaseRequest, name: str) -> list[str]:
 def keeps_trailers(request: web.BaseRequest) -> bool:
     """The connection of `request` is one of this module's."""
     return isinstance(request.protocol, RequestHandler)
+
+
+class _Rest:
+    """Stands in for the parser while the rest of a body comes that nobody wants; what follows it is parsed again."""
+
+    def __init__(self, connection: RequestHandler, payload: StreamReader, left: int) -> None:
+        self._connection, self._payload, self._left = connection, payload, left
+
+    def feed_data(self, data: bytes) -> tuple[Sequence[Any], bool, bytes]:
+        dropped = min(self._left, len(data))
+        self._left -= dropped
+        if self._left:
+            return (), False, b""
+        self._connection._parser = parser = self._connection._make_parser()
+        self._payload.feed_eof()
+        return parser.feed_data(data[dropped:])
+
+    def pause_reading(self) -> None:
+        """It keeps nothing."""
+
+
+def to_come(request: web.BaseRequest) -> int:
+    """Bytes of the body that have not arrived and that a `Wire` can bring; 0 if it cannot."""
+    connection, length = request.protocol, request.content_length
+    transport = connection.transport
+    if length is None or transport is None or not isinstance(connection, RequestHandler) or request.content.is_eof():
+        return 0
+    if transport.get_extra_info("sslcontext") is not None or transport.get_extra_info("socket") is None:
+        return 0
+    return length - request.content.total_bytes
+
+
+class Wire:
+    """The socket of a request while its body is taken past the parser. Only where `to_come` says so.
+
+    Attributes:
+        first: what the parser had taken, which nobody has read.
+        fd: the socket; non-blocking, and nobody else reads it until the block ends.
+        left: bytes of the body that are still in it; whoever reads some says so here.
+    """
+
+    def __init__(self, request: web.BaseRequest) -> None:
+        connection, payload = request.protocol, request.content
+        assert isinstance(connection, RequestHandler)
+        assert connection.transport is not None
+        self._connection, self._payload = connection, payload
+        # The parser hands over more as soon as it has room.
+        pieces = []
+        while piece := left_over(payload):
+            pieces.append(piece)
+        self.first = b"".join(pieces)
+        connection.transport.pause_reading()
+        self.left = (request.content_length or 0) - payload.total_bytes
+        self.fd = os.dup(connection.transport.get_extra_info("socket").fileno())
+        self._loop = asyncio.get_running_loop()
+        self._waiter: asyncio.Future[None] | None = None
+
+    def __enter__(self) -> Wire:
+        return self
+
+    async def readable(self) -> None:
+        """Return when there is something to read, or after `wake`."""
+        self._waiter = self._loop.create_future()
+        self._loop.add_reader(self.fd, self.wake)
+        try:
+            await self._waiter
+        finally:
+            self._loop.remove_reader(self.fd)
+
+    def wake(self) -> None:
+        """End the wait of `readable`."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.fd)
+        self._connection.go_on_behind(self._payload, self.left)
 
 
 def left_over(stream: StreamReader) -> bytes:

@@ -147,7 +147,7 @@ class PartBody(RequestBody):
 
     async def accept(self) -> None:
         """The client was told to go on before its fields were read."""
-        self._last = asyncio.get_running_loop().time()
+        self._last = self._loop.time()
 
     async def _more(self) -> bytes:
         try:
@@ -160,6 +160,11 @@ class PartBody(RequestBody):
         except ValueError:
             self.refusal = BadMultipart("it ends before its last boundary; nothing of the chunk was kept")
         raise ConnectionError
+
+    @property
+    def pourable(self) -> int:
+        """None: the form around the part has to be read too."""
+        return 0
 
     def _left(self) -> bytes:
         return b""

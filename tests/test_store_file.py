@@ -11,14 +11,16 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.contracts.store import StoreContract
+from tests.contracts.store_pull import Sender
 from tests.contracts.store_values import MIB, Limited, add, content, new_id, pattern, scanned
 from tusserver.protocol.errors import BackendError, Conflict, NotFound, OutOfSpace, Unavailable
 from tusserver.stores import disk, file
-from tusserver.stores.base import Store
+from tusserver.stores.base import Flow, Store
 from tusserver.stores.file import FileStore
 from tusserver.stores.paths import path_of
 
@@ -331,3 +333,49 @@ async def test_parts_longer_than_one_slice_are_joined_whole(store: FileStore, mo
     into = await add(store)
     assert await store.concatenate(ids, into) == 4499
     assert await content(store, into) == b"".join(wholes)
+
+
+# Pulling from sockets
+
+
+@pytest.mark.parametrize("failing", ["out of the pipe", "everywhere"])
+async def test_where_files_take_nothing_from_pipes_bytes_are_read_and_written(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    splice = os.splice
+
+    def refusing(source: int, target: int, *arguments: Any, offset_dst: int | None = None, **others: Any) -> int:
+        if offset_dst is not None or failing == "everywhere":
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return splice(source, target, *arguments, **others)
+
+    monkeypatch.setattr(os, "splice", refusing)
+    whole = pattern(3 * MIB)
+    sender = Sender()
+    writer = await store.append(id := await add(store), 0)
+    sending = asyncio.create_task(sender.send(whole))
+    await sender.pull_all(writer, len(whole))
+    await sending
+    await writer.close()
+    sender.close()
+    assert await content(store, id) == whole
+
+
+async def test_slow_senders_hold_no_thread_and_no_descriptor_of_the_store(store: FileStore) -> None:
+    before = len(descriptors())
+    senders = [Sender() for _ in range(50)]
+    writers = [await store.append(await add(store), 0) for _ in senders]
+    for _ in range(3):
+        for sender in senders:
+            await sender.send(b"x")
+        flows = await asyncio.gather(
+            *(sender.pull(writer, 100) for sender, writer in zip(senders, writers, strict=True))
+        )
+        assert set(flows) == {Flow.RESTING}
+    assert {writer.offset for writer in writers} == {3}
+    pulling = [thread for thread in threading.enumerate() if thread.name.startswith("store-pull")]
+    assert len(pulling) <= len(os.sched_getaffinity(0))
+    for sender, writer in zip(senders, writers, strict=True):
+        sender.close()
+        await writer.close()
+    assert len(descriptors()) <= before + 2 * len(pulling)

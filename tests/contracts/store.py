@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.contracts.store_pull import PullContract
 from tests.contracts.store_values import MIB, Limited, add, content, new_id, pattern, scanned
 from tests.contracts.store_writer import WriterContract
 from tusserver.protocol.errors import Conflict, NotFound, OutOfSpace
 from tusserver.stores.base import Store
 
 
-class StoreContract(WriterContract):
+class StoreContract(WriterContract, PullContract):
     """Every promise of `tusserver.stores.base`."""
 
     # Creating

@@ -35,7 +35,7 @@ BROKEN = frozenset({
     *(errno.ECONNRESET, errno.EPIPE, errno.ETIMEDOUT, errno.ECONNABORTED, errno.ENOTCONN),
     *(errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN),
 })  # fmt: skip
-# Some file systems take nothing from a pipe.
+# Some file systems take nothing from a pipe, and some sandboxes give nothing to one.
 NO_SPLICE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
@@ -83,7 +83,7 @@ class Puller:
         if digest is None and self._may_splice:
             pipe = self._pipe()
             flow = _turn(way, pipe.move)
-            self._may_splice = pipe.is_taken
+            self._may_splice = pipe.is_usable
             return flow
         buffers = self._buffers()
         try:
@@ -149,11 +149,11 @@ class _Pipe:
     """The pipe of one thread, empty between its turns.
 
     Attributes:
-        is_taken: files take what comes out of a pipe.
+        is_usable: sockets and files of this system and pipes go together.
     """
 
     def __init__(self) -> None:
-        self.is_taken = True
+        self.is_usable = True
         self._open()
 
     def _open(self) -> None:
@@ -164,7 +164,13 @@ class _Pipe:
     def move(self, way: Way, most: int) -> int:
         """Move at most `most` bytes that wait; 0: none will come."""
         flags = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
-        count = _taken(partial(os.splice, way.source, self._in, min(most, PIPE), flags=flags))
+        try:
+            count = _taken(partial(os.splice, way.source, self._in, min(most, PIPE), flags=flags))
+        except OSError as error:
+            if error.errno not in NO_SPLICE:
+                raise
+            self.is_usable = False
+            raise BlockingIOError from error  # the next turn reads
         if count:
             way.take(count)
             try:
@@ -184,7 +190,7 @@ class _Pipe:
             except OSError as error:
                 if error.errno not in NO_SPLICE:
                     raise
-                self.is_taken = False
+                self.is_usable = False
                 way.write(memoryview(os.read(self._out, end - way.offset)))
 
     def close(self) -> None:

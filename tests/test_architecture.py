@@ -19,7 +19,7 @@ PARAMETERS = 6
 
 EVERYTHING = "tusserver"
 ERRORS = "tusserver.protocol.errors"
-SETTINGS = ("tusserver.settings", "tusserver.setting_kinds")
+SETTINGS = ("tusserver.settings", "tusserver.setting_kinds", "tusserver.setting_sources")
 BASES = ("tusserver.stores.base", "tusserver.infos.base", "tusserver.lockers.base", "tusserver.accounts.base")
 
 # What each layer may import of this project, besides itself. The longest name that fits a module is its layer.
@@ -36,22 +36,27 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "tusserver.sweeper": ("tusserver.protocol", "tusserver.service", *BASES),
     "tusserver.setting_kinds": (),
     "tusserver.settings": ("tusserver.setting_kinds", "tusserver.protocol"),
+    "tusserver.setting_sources": ("tusserver.settings",),
     "tusserver.web": (
         *("tusserver.protocol", "tusserver.extensions", "tusserver.service", "tusserver.settings"),
         *("tusserver.accounts", "tusserver.sweeper"),
     ),
     "tusserver.app": (EVERYTHING,),
+    "tusserver.serving": (EVERYTHING,),
     "tusserver.upload": (),
     "tusserver.check": (),
-    "tusserver.cli": ("tusserver.app", *SETTINGS, "tusserver.upload", "tusserver.check", "tusserver.accounts", ERRORS),
+    "tusserver.cli": (
+        *("tusserver.app", "tusserver.serving", "tusserver.upload", "tusserver.check", "tusserver.accounts"),
+        *(*SETTINGS, ERRORS),
+    ),
     "tusserver.__main__": ("tusserver.cli",),
 }
 
 # The doors of every library that is not Python's own, and of sqlite3, which is.
 DOORS: dict[str, tuple[str, ...]] = {
-    "aiohttp": ("tusserver.web", "tusserver.app"),
+    "aiohttp": ("tusserver.web", "tusserver.app", "tusserver.serving"),
     "cryptography": ("tusserver.web.auth",),
-    "dotenv": ("tusserver.settings",),
+    "dotenv": ("tusserver.setting_sources",),
     "jwt": ("tusserver.web.auth",),
     "rich": ("tusserver.upload",),
     "sqlite3": ("tusserver.infos.sqlite",),

@@ -15,7 +15,8 @@ from hypothesis.strategies import sampled_from, text
 
 from tusserver.extensions import EVERY_EXTENSION
 from tusserver.protocol.durability import Durability
-from tusserver.settings import TUS_EXTENSIONS, Auth, Settings, SettingsError, load_settings, notices, table
+from tusserver.setting_sources import load_settings, notices
+from tusserver.settings import TUS_EXTENSIONS, Auth, Settings, SettingsError, table
 
 ROOT = Path(__file__).resolve().parent.parent
 

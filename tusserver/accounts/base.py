@@ -31,6 +31,7 @@ class Link:
         uploads: how many were made.
         expires_at: from then on it makes no more; None: never.
         announce: URL that hears of each completed upload, None: nobody does.
+        announce_key: secret that signs what is told, for the owner's and the receiver's eyes only.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Link:
     uploads: int = 0
     expires_at: datetime | None = None
     announce: str | None = None
+    announce_key: str | None = None
 
 
 class Accounts(Protocol):

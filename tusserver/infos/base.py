@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from tusserver.protocol.errors import BackendError
-from tusserver.protocol.uploads import State, Upload
+from tusserver.protocol.uploads import Facts, State, Upload
 
 UNFINISHED = frozenset((State.PENDING, State.RECEIVING))
 # What `Quota.per_minute` speaks of.
@@ -98,6 +98,29 @@ class Infos(Protocol):
         """Replace the record of the same id."""
         ...
 
+    async def note(self, id: str, facts: Facts) -> None:
+        """Add what was found out to the record of a complete upload, and nothing else.
+
+        A fact that is None stays as it was, here and in `save`: nobody forgets what another one found out.
+
+        Raises:
+            NotFound: there is no such record, or it is not complete.
+            Conflict: another upload has this `stored_filename`.
+        """
+        ...
+
+    async def unexamined(self, *, limit: int = 100) -> Sequence[Upload]:
+        """Complete records, not partial, whose CRC-32 is not known, those that were completed first first."""
+        ...
+
+    async def image(self, stored_filename: str) -> Upload:
+        """The record of the image of this name. Raises NotFound."""
+        ...
+
+    async def load_many(self, ids: Sequence[str]) -> dict[str, Upload]:
+        """Those records of `ids` (at most 1,000) that there are, by id, in one read."""
+        ...
+
     async def delete(self, id: str) -> None:
         """Remove the record."""
         ...
@@ -108,6 +131,7 @@ class Infos(Protocol):
         owner: str | None = None,
         states: Collection[State] = (),
         filename: str | None = None,
+        only_images: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
@@ -119,6 +143,7 @@ class Infos(Protocol):
         Args:
             owner, filename: only records that have exactly this one; None means all.
             states: only records in one of these; empty means all.
+            only_images: only records with an image among their facts; asked with no `states` and no `filename`.
             limit: at least 1.
             cursor: `next_cursor` of the page before, asked with the same filters.
         Raises:

@@ -24,6 +24,8 @@ LARGEST_SIZE = 2**63 - 1
 # `datetime` ends with the year 9999; a moment further away than this would overflow while a request is answered.
 LONGEST_TIME = 36_500 * 86_400.0
 LEAST_SECRET = 32
+# The kernel has room for so many bytes of a path, without the zero behind them.
+LONGEST_SOCKET = 107
 SIZE_UNITS: dict[str, int] = {"": 1, "b": 1} | {
     letter + suffix: base**power
     for power, letter in enumerate("kmgt", start=1)
@@ -333,10 +335,22 @@ def check_types(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def check_socket(value: str | None) -> str | None:
-    if value is None or value.startswith("/"):
+    """Accept the path of a Unix socket, or a host and a port as they stand in an address of the web."""
+    if value is None:
+        return None
+    if value.startswith("/"):
+        if "\0" in value or len(value.encode("utf-8", "surrogateescape")) > LONGEST_SOCKET:
+            raise ValueError("is no path that a Unix socket can have")
         return value
-    host, colon, port = value.rpartition(":")
-    if not colon or not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+    host, _, port = value.rpartition(":")
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    try:
+        check_host(host[1:-1] if is_bracketed else host)
+    except ValueError:
+        host = ""
+    is_port = re.fullmatch(r"[0-9]{1,5}", port, re.ASCII) is not None and 0 < int(port) < 65536
+    # An address of version 6 without brackets leaves open where the port begins.
+    if not host or not is_port or (":" in host) != is_bracketed:
         raise ValueError("is neither a path nor a host with a port")
     return value
 

@@ -183,6 +183,9 @@ class Settings:
         kinds.TYPES, "none", LIMITS,
         "content types of uploads that are taken, judged by what is declared and by the first bytes; none takes all",
     )  # fmt: skip
+    clamd: str | None = setting(
+        kinds.SOCKET, "none", LIMITS, "clamd, which looks for viruses in every upload before it is complete"
+    )
     max_metadata: int = setting(kinds.size(0), "16KiB", LIMITS, "largest Upload-Metadata field")
     max_header: int = setting(
         kinds.size(1024, 2**24), "128KiB", LIMITS,
@@ -238,9 +241,6 @@ class Settings:
     zip_max_size: int = setting(kinds.size(1), "100MB", ZIP, "most bytes of all files of POST /zip-file/ together")
     zip_memory: int = setting(
         kinds.size(1), "400MB", ZIP, "memory for all POST /zip-file/ at once; past it the answer is 503"
-    )
-    clamd: str | None = setting(
-        kinds.SOCKET, "none", LIMITS, "clamd, which looks for viruses in every upload before it is complete"
     )
     reload: bool = setting(
         kinds.FLAG, "false", RUNNING, "start again when the server's code changes, for development", bare=True

@@ -94,6 +94,7 @@ class AccountsContract:
             "uploads": 7,
             "expires_at": seconds(9),
             "announce": "https://example.com/heard?a=b",
+            "announce_key": "日本\udcff",
         }
         assert full.keys() | {"id"} == {field.name for field in fields(Link)}
         for link in (a_link(**full), a_link()):

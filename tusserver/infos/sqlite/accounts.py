@@ -19,8 +19,8 @@ REMOVE_USER = "DELETE FROM users WHERE name = ?"
 USER = f"SELECT {_USER} FROM users WHERE name = ?"
 USERS = f"SELECT {_USER} FROM users ORDER BY name"
 
-_LINK = "id, owner, created_at, max_size, types, max_uploads, uploads, expires_at, announce"
-ADD_LINK = f"INSERT INTO links ({_LINK}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+_LINK = "id, owner, created_at, max_size, types, max_uploads, uploads, expires_at, announce, announce_key"
+ADD_LINK = f"INSERT INTO links ({_LINK}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 REMOVE_LINK = "DELETE FROM links WHERE id = ?"
 LINK = f"SELECT {_LINK} FROM links WHERE id = ?"
 LINKS = f"SELECT {_LINK} FROM links INDEXED BY links_owner WHERE owner IS ? ORDER BY created_at DESC, id DESC"
@@ -96,11 +96,12 @@ def _link_row(link: Link) -> Row:
         link.uploads,
         None if link.expires_at is None else to_micros(link.expires_at),
         to_text(link.announce),
+        to_text(link.announce_key),
     )
 
 
 def _link(row: Row) -> Link:
-    id, owner, created_at, max_size, types, max_uploads, uploads, expires_at, announce = row
+    id, owner, created_at, max_size, types, max_uploads, uploads, expires_at, announce, announce_key = row
     return Link(
         id,
         from_text(owner),
@@ -111,6 +112,7 @@ def _link(row: Row) -> Link:
         uploads,
         None if expires_at is None else from_micros(expires_at),
         from_text(announce),
+        from_text(announce_key),
     )
 
 

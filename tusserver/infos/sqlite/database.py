@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from tusserver.infos.sqlite.connections import Connections, connect
-from tusserver.infos.sqlite.errors import is_busy, translated
+from tusserver.infos.sqlite.errors import is_busy, is_taken, translated
 from tusserver.infos.sqlite.rows import Row
 from tusserver.infos.sqlite.writer import Act, Writer
-from tusserver.protocol.errors import BackendError, Unavailable
+from tusserver.protocol.errors import BackendError, Conflict, Unavailable
 
 
 @dataclass(slots=True)
@@ -95,12 +95,19 @@ class Database:
 
 
 def changing(values: Sequence[Any], *statements: str, missed: BackendError) -> Act:
-    """The act whose first statement that changes a row is the last; `missed` is its answer when none does."""
+    """The act whose first statement that changes a row is the last; `missed` is its answer when none does, Conflict
+    when another row has what no two may have."""
 
     def act(connection: sqlite3.Connection) -> BackendError | None:
-        for statement in statements:
-            if connection.execute(statement, values).rowcount:
-                return None
+        try:
+            for statement in statements:
+                if connection.execute(statement, values).rowcount:
+                    return None
+        except sqlite3.IntegrityError as error:
+            # It undid the statement and left the transaction as it was.
+            if not is_taken(error):
+                raise
+            return Conflict("another upload has this stored filename already")
         return missed
 
     return act

@@ -13,9 +13,9 @@ from tusserver.infos.cursors import format_cursor, parse_cursor, to_micros
 from tusserver.infos.sqlite import queries
 from tusserver.infos.sqlite.database import Database, changing
 from tusserver.infos.sqlite.quotas import adding
-from tusserver.infos.sqlite.rows import Row, final_key, from_row, to_row, to_text
+from tusserver.infos.sqlite.rows import Row, facts_row, final_key, from_row, to_row, to_text
 from tusserver.protocol.errors import BackendError, NotFound, Unavailable
-from tusserver.protocol.uploads import State, Upload
+from tusserver.protocol.uploads import Facts, State, Upload
 
 
 class SqliteInfos:
@@ -43,6 +43,10 @@ class SqliteInfos:
         act = changing(to_row(upload), *queries.SAVE, missed=_not_found(upload.id))
         await self.database.write(act, durable=durable)
 
+    async def note(self, id: str, facts: Facts) -> None:
+        missed = NotFound(f"there is no complete upload {id}")
+        await self.database.write(changing((*facts_row(facts), id), queries.NOTE, missed=missed))
+
     async def delete(self, id: str) -> None:
         await self.database.write(changing((id,), queries.DELETE, missed=_not_found(id)))
 
@@ -52,17 +56,27 @@ class SqliteInfos:
             raise _not_found(id)
         return self._uploads(rows)[0]
 
+    async def load_many(self, ids: Sequence[str]) -> dict[str, Upload]:
+        return {upload.id: upload for upload in await self._find(queries.LOAD_MANY, (json.dumps(ids),))}
+
+    async def image(self, stored_filename: str) -> Upload:
+        rows = await self.database.look_up(queries.IMAGE, (to_text(stored_filename),))
+        if not rows:
+            raise NotFound(f"there is no image {stored_filename}")
+        return self._uploads(rows)[0]
+
     async def page(
         self,
         *,
         owner: str | None = None,
         states: Collection[State] = (),
         filename: str | None = None,
+        only_images: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
         behind = parse_cursor(cursor) if cursor is not None else None
-        statement, values = queries.listing(owner, states, filename, limit + 1, behind)
+        statement, values = queries.listing(owner, states, filename, limit + 1, behind, only_images=only_images)
         found = await self._find(statement, values)
         shown = tuple(found[:limit])
         if len(found) == len(shown):
@@ -86,6 +100,9 @@ class SqliteInfos:
 
     async def finished_before(self, moment: datetime, *, limit: int = 100) -> Sequence[Upload]:
         return await self._find(queries.FINISHED, (to_micros(moment), limit))
+
+    async def unexamined(self, *, limit: int = 100) -> Sequence[Upload]:
+        return await self._find(queries.UNEXAMINED, (limit,))
 
     async def to_announce(self, *, limit: int = 100) -> Sequence[Upload]:
         return await self._find(queries.TO_ANNOUNCE, (limit,))

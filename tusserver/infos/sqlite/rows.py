@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from tusserver.infos.cursors import from_micros, to_micros
-from tusserver.protocol.uploads import Chunk, Kind, State, Upload
+from tusserver.protocol.uploads import Chunk, Facts, Image, Kind, State, Upload
 
 COLUMNS = (
     "id",
@@ -31,11 +31,18 @@ COLUMNS = (
     "overwrites",
     "last_chunk",
     "announce",
+    "announce_key",
+    "crc32",
+    "stored_filename",
+    "image",
     "final_key",
 )
+# Of `Upload.facts`. A record that does not know them takes none away: see `Infos.note`.
+FACTS = ("crc32", "stored_filename", "image")
 
 _STATES = {state.value: state for state in State}
 _KINDS = {kind.value: kind for kind in Kind}
+_NOTHING = Facts()
 
 Row = tuple[Any, ...]
 
@@ -88,8 +95,29 @@ def to_row(upload: Upload) -> Row:
         upload.overwrites,
         None if chunk is None else f"{chunk.index} {chunk.start} {chunk.end}",
         upload.announce,
+        to_text(upload.announce_key),
+        *facts_row(upload.facts),
         final_key(upload) if upload.kind is Kind.FINAL else None,
     )
+
+
+def facts_row(facts: Facts) -> Row:
+    """The values of `FACTS`."""
+    image = facts.image
+    if image is None:
+        return facts.crc32, None, None
+    return facts.crc32, to_text(image.stored_filename), f"{image.width} {image.height} {image.content_type}"
+
+
+def _facts(crc32: int | None, stored_filename: str | bytes | None, image: str | None) -> Facts:
+    if crc32 is None and image is None:
+        return _NOTHING
+    return Facts(crc32, None if image is None else _image(stored_filename, image))
+
+
+def _image(stored_filename: str | bytes | None, image: str) -> Image:
+    width, height, content_type = image.split(" ", 2)
+    return Image(from_text(stored_filename) or "", content_type, int(width), int(height))
 
 
 def from_row(row: Row) -> Upload:
@@ -101,7 +129,7 @@ def from_row(row: Row) -> Upload:
     (id, created, updated, length, offset, state, kind, parts, concat, metadata, owner, filename, content_type) = row[
         :13
     ]
-    expires, completed, unverified, link, checksum, overwrites, chunk, announce = row[13:21]
+    expires, completed, unverified, link, checksum, overwrites, chunk, announce, announce_key = row[13:22]
     return Upload(
         id,
         from_micros(created),
@@ -124,4 +152,6 @@ def from_row(row: Row) -> Upload:
         bool(overwrites),
         None if chunk is None else Chunk(*map(int, chunk.split())),
         announce,
+        from_text(announce_key),
+        _facts(*row[22:25]),
     )

@@ -147,5 +147,33 @@ _VERSION_2 = (
     "CREATE INDEX links_owner ON links (owner, created_at, id)",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
+# Facts of finished uploads. What is complete is in one of two indexes, so that a completion writes no more than before:
+# first where it is found to be examined, then with those that are.
+_VERSION_3 = (
+    "ALTER TABLE uploads ADD COLUMN announce_key TEXT",
+    "ALTER TABLE uploads ADD COLUMN crc32 INTEGER",
+    "ALTER TABLE uploads ADD COLUMN stored_filename TEXT",
+    "ALTER TABLE uploads ADD COLUMN image TEXT",
+    "ALTER TABLE links ADD COLUMN announce_key TEXT",
+    "DROP INDEX uploads_finished",
+    """
+    CREATE INDEX uploads_finished ON uploads (completed_at, id)
+        WHERE state = 'complete' AND (crc32 IS NOT NULL OR kind = 'partial')
+    """,
+    """
+    CREATE INDEX uploads_unexamined ON uploads (completed_at, id)
+        WHERE state = 'complete' AND crc32 IS NULL AND kind <> 'partial'
+    """,
+    "CREATE UNIQUE INDEX uploads_stored ON uploads (stored_filename) WHERE stored_filename IS NOT NULL",
+    """
+    CREATE INDEX uploads_images ON uploads (owner, created_at, id)
+        WHERE stored_filename IS NOT NULL AND kind <> 'partial'
+    """,
+    """
+    CREATE INDEX uploads_newest_images ON uploads (created_at, id)
+        WHERE stored_filename IS NOT NULL AND kind <> 'partial'
+    """,
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 VERSION = len(STEPS)

@@ -17,7 +17,6 @@ from tusserver.lockers.base import Hold
 from tusserver.protocol.access import Caller, judge_look, judge_read, judge_removal, judge_write
 from tusserver.protocol.checksums import Checksum
 from tusserver.protocol.chunks import ChunkOutOfOrder, Numbered, Placement, check_order, judge_chunk, next_index
-from tusserver.protocol.digests import DigestMismatch
 from tusserver.protocol.errors import BackendError, NotFound
 from tusserver.protocol.refusals import Refusal, UploadIncomplete
 from tusserver.protocol.requests import Append, Creation
@@ -73,6 +72,7 @@ class UploadService:
         self._finals = Finals(
             self.ledger, partial(self._status, nudge=False), may_be_unfinished=offer.has("concatenation-unfinished")
         )
+        self.ledger.follow = self._follow
         self._new_id = new_id
         self._active: dict[str, Receiving | Comparing] = {}
         self.is_stopping = False
@@ -104,7 +104,7 @@ class UploadService:
         await self.ledger.enter(upload, durable=durable)
         if upload.length == 0 and not upload.is_complete:
             upload = await self._completed(upload)
-        return await self._completing(upload)
+        return upload
 
     async def _start_with_upload(self, upload: Upload, creation: Creation, room: Room, source: Source) -> Upload:
         wanted = Wanted(room, creation.checksum, creation.has_checksum_trailer)
@@ -115,14 +115,13 @@ class UploadService:
         entry = _Entry(self.ledger, is_new=not is_counted)
         async with self.ledger.held(upload.id) as hold:
             try:
-                after = await self._take(hold, upload, entry, source, wanted)
+                return await self._take(hold, upload, entry, source, wanted)
             except BaseException as error:
                 # Its client was told no address. What came before a cut is kept for those who know it by name; the
                 # rest would be an orphan.
                 if entry.is_new or not isinstance(error, tuple(CUT_SHORT.values())):
                     await self.ledger.remove(upload)
                 raise
-        return await self._completing(after)
 
     # chunk
 
@@ -140,8 +139,7 @@ class UploadService:
             room = judge_append(append, upload, limits, self.clock())
             if upload.is_complete:
                 return upload
-            upload = await self._take(hold, upload, _Entry(self.ledger), source, _wanted(append, room))
-        return await self._completing(upload)
+            return await self._take(hold, upload, _Entry(self.ledger), source, _wanted(append, room))
 
     async def append_chunk(self, id: str, chunk: Numbered, append: Append, source: Source, caller: Caller) -> Upload:
         """Add the next numbered chunk, whole or not at all; the last one again changes nothing.
@@ -165,8 +163,7 @@ class UploadService:
             room = judge_append(append, upload, await self.ledger.limits_of(upload), self.clock())
             if upload.is_complete:
                 return upload
-            upload = await self._take(hold, upload, _Entry(self.ledger), source, _wanted(append, room))
-        return await self._completing(upload)
+            return await self._take(hold, upload, _Entry(self.ledger), source, _wanted(append, room))
 
     async def _compare(self, hold: Hold, upload: Upload, chunk: Numbered, source: Source) -> Upload:
         """The upload as it is, if the body has the bytes of its last chunk."""
@@ -245,26 +242,17 @@ class UploadService:
                 upload = replace(upload, length=upload.offset)
             if upload.offset != upload.length:
                 raise UploadIncomplete(upload.offset, upload.length)
-            if checksum is not None and not await self.ledger.comes_to(upload, checksum):
-                await self.ledger.fail(upload)
-                raise DigestMismatch(f"the {checksum.algorithm} digest of the whole does not match; begin again")
+            if checksum is not None:
+                await self.ledger.check_digest(upload, checksum)
             if not upload.is_complete:
-                upload = await self.ledger.finish(upload, upload.offset)
-        return await self._completing(upload)
-
-    async def _completing(self, upload: Upload) -> Upload:
-        """What follows a completion: final uploads that waited are joined, what is overwritten goes."""
-        if upload.is_complete:
-            self.ledger.on_complete(upload)
-            await self._finals.join_those_of(upload)
-            await self._replace_others(upload)
+                return await self.ledger.finish(upload, upload.offset)
+        await self._follow(upload)  # again: a crash behind the record may have kept it from being done
         return upload
 
-    async def _replace_others(self, upload: Upload) -> None:
-        while upload.overwrites and (old := await self.ledger.infos.older_of_name(upload)):
-            for one in old:
-                async with self.ledger.held(one.id):
-                    await self.ledger.remove(await self.ledger.load(one.id))
+    async def _follow(self, upload: Upload) -> None:
+        """What follows a completion: final uploads that waited are joined, what is overwritten goes."""
+        await self._finals.join_those_of(upload)
+        await self.ledger.replace_others(upload)
 
     # status
 
@@ -345,8 +333,7 @@ class UploadService:
             if offset == upload.offset and offset != upload.length and not upload.unverified:
                 return False
             async with self.ledger.held(upload.id, take_over=False):
-                after = await self.ledger.settled(await self.ledger.load(upload.id))
-            await self._completing(after)
+                await self.ledger.settled(await self.ledger.load(upload.id))
         except Refusal as refusal:
             log.debug("%s is left as it is: %s", upload.id, refusal)
             return False
@@ -387,7 +374,7 @@ class _Entry:
             await self._ledger.create(upload, durable=durable)
             self.is_new = False
         else:
-            await self._ledger.infos.save(upload, durable=durable)
+            await self._ledger.save(upload, durable=durable)
 
 
 def _wanted(append: Append, room: Room) -> Wanted:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tusserver.protocol import access, chunks, digests, filenames, refusals
-from tusserver.web import body, json_body, links, listing, page, rest_chunks, rest_fields, rest_files, sign_in
+from tusserver.web import (
+    body,
+    json_body,
+    links,
+    listing,
+    multipart,
+    page,
+    rest_chunks,
+    rest_fields,
+    rest_files,
+    sign_in,
+)
 from tusserver.web.openapi_schemas import CHUNK_FIELDS, COUNT, FLAG, TEXT, Schema, ref, told
 
 Refusals = tuple[type[refusals.Refusal], ...]
@@ -120,7 +131,7 @@ CHUNK = Operation(
     "a raw body (described in the query) are streamed. The chunk stored last, sent again, changes nothing.",
     {200: (JSON, ref("Stored"))},
     (
-        *(*ALIVE, *FIELDS, *DOCUMENT, *ARRIVES, rest_chunks.BadBase64, rest_chunks.BadMultipart),
+        *(*ALIVE, *FIELDS, *DOCUMENT, *ARRIVES, rest_chunks.BadBase64, multipart.BadMultipart),
         *(chunks.ChunkOutOfOrder, chunks.OffsetMoved, chunks.ChunkMisplaced, digests.DigestMismatch),
         *(refusals.PastLength, refusals.TooLarge, refusals.FinalUnchangeable),
     ),

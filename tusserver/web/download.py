@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,7 +21,7 @@ from tusserver.protocol.downloads import (
     judge_get,
     security_headers,
 )
-from tusserver.protocol.errors import NotFound, Unavailable
+from tusserver.protocol.errors import BackendError, NotFound, Unavailable
 from tusserver.protocol.fields import Headers
 from tusserver.protocol.refusals import TUS_VERSION
 from tusserver.protocol.uploads import Upload
@@ -41,7 +43,7 @@ async def send(request: web.Request, id: str, *, inline: bool = True) -> web.Str
     found = await site.service.download(id, await caller_of(request))
     modified_at = found.completed_at or found.updated_at
     whole = Representation(found.offset, f'"{found.id}"', modified_at)
-    answer = judge_get(_conditions(request), whole)
+    answer = judge_get(conditions(request), whole)
     headers = {"ETag": whole.etag, "Last-Modified": format_date(modified_at), "Cache-Control": "private, no-cache"}
     if answer.status == 304:
         return web.Response(status=304, headers=headers)
@@ -50,7 +52,7 @@ async def send(request: web.Request, id: str, *, inline: bool = True) -> web.Str
     return await _send(request, site, found, answer, headers | _describe(found, inline=inline))
 
 
-def _conditions(request: web.Request) -> Headers:
+def conditions(request: web.Request) -> Headers:
     """The headers without a range that does not count: only GET has ranges. RFC 9110, 14.2."""
     fields = request.headers.copy()
     if request.method == "HEAD":
@@ -74,7 +76,7 @@ async def _send(
 ) -> web.StreamResponse:
     store = site.backends.store
     path = await store.file(found.id)
-    opened = None if path is None else await _open(path)
+    opened = None if path is None else await open_file(path)
     try:
         response = web.StreamResponse(status=answer.status, headers=headers)
         response.content_length = answer.end - answer.start
@@ -82,10 +84,11 @@ async def _send(
         if request.method == "HEAD":
             pass
         elif opened is not None and answer.end > answer.start:
-            await _send_file(request, opened, answer)
+            await send_file(request, opened, answer.start, answer.end)
         elif opened is None:
-            async for piece in store.read(found.id, answer.start, answer.end):
-                await response.write(piece)
+            with under_way():
+                async for piece in store.read(found.id, answer.start, answer.end):
+                    await response.write(piece)
         await response.write_eof()
         return response
     finally:
@@ -93,7 +96,17 @@ async def _send(
             opened.close()
 
 
-async def _open(path: Path) -> BinaryIO:
+@contextmanager
+def under_way() -> Iterator[None]:
+    """In the block an answer is being sent: what fails cuts the connection, for nothing else can be said any more."""
+    try:
+        yield
+    except BackendError as error:
+        raise ConnectionAbortedError("the answer cannot be sent to its end") from error
+
+
+async def open_file(path: Path) -> BinaryIO:
+    """The file, for reading. Raises NotFound, Unavailable."""
     try:
         return await asyncio.to_thread(path.open, "rb")
     except FileNotFoundError:
@@ -102,12 +115,18 @@ async def _open(path: Path) -> BinaryIO:
         raise Unavailable(f"the disk answered {errno.errorcode.get(error.errno or 0)}") from error
 
 
-async def _send_file(request: web.Request, opened: BinaryIO, answer: Answer) -> None:
+async def send_file(request: web.Request, opened: BinaryIO, start: int, end: int) -> None:
+    """Send the bytes from `start` up to `end` behind what was sent of the answer, without them passing through here.
+
+    Raises:
+        ConnectionError: the client is gone, or the file is shorter.
+    """
     transport = request.transport
     if transport is None or transport.is_closing():
         raise ConnectionResetError("the client is gone")
     try:
-        loop = asyncio.get_running_loop()
-        await loop.sendfile(transport, opened, answer.start, answer.end - answer.start)
+        sent = await asyncio.get_running_loop().sendfile(transport, opened, start, end - start)
     except RuntimeError as error:  # asyncio says so of a transport that closes meanwhile
         raise ConnectionResetError("the client is gone") from error
+    if sent < end - start:
+        raise ConnectionAbortedError("the file ends before its bytes do")

@@ -240,7 +240,7 @@ PATHS: dict[str, dict[str, Operation]] = {
     "/links": {
         "GET": Operation("links", "The caller's links, newest first.", {200: (JSON, ref("Links"))}, (*WHO, *OFTEN)),
         "POST": Operation(
-            "links", "Make a link.", {201: (JSON, ref("Link"))}, (*WHO, links.BadLink, *DOCUMENT, *OFTEN), (),
+            "links", "Make a link.", {201: (JSON, ref("NewLink"))}, (*WHO, links.BadLink, *DOCUMENT, *OFTEN), (),
             {JSON: ref("LinkWish")},
         ),
     },

@@ -93,6 +93,15 @@ LIMITS_OF_LINK: dict[str, Schema] = {
     "types": told(several(TEXT), "Content types that are taken, such as `image/*`; empty: every one."),
     "max_uploads": told(or_null(COUNT), "How many uploads may be made by it."),
 }
+LINK_FIELDS: dict[str, Schema] = {
+    "link_id": ID,
+    "upload_url": told(ADDRESS, "The endpoint to give to a tus client."),
+    **LIMITS_OF_LINK,
+    "uploads": told(COUNT, "How many were made."),
+    "created_at": MOMENT,
+    "expires_at": or_null(MOMENT),
+    "announce": told(or_null(ADDRESS), "Told to the owner only."),
+}
 
 SCHEMAS: dict[str, Schema] = {
     "Status": answer(STATUS_FIELDS),
@@ -172,22 +181,22 @@ SCHEMAS: dict[str, Schema] = {
             "announce": told(
                 or_null(ADDRESS),
                 "Hears of each completed upload, in a POST with `X-Tusserver-Signature: sha256=<hex>`, the HMAC-SHA256 "
-                "of the body keyed with `link_id`; tried for seven days until it answers 2xx. Its host is one of the "
-                "setting announce_hosts.",
+                "of the body keyed with `announce_key`; tried for seven days until it answers 2xx. Its host is one of "
+                "the setting announce_hosts.",
             ),
         }
     ),
-    "Link": answer(
+    "Link": answer(LINK_FIELDS, optional=("announce",)),
+    "NewLink": answer(
         {
-            "link_id": ID,
-            "upload_url": told(ADDRESS, "The endpoint to give to a tus client."),
-            **LIMITS_OF_LINK,
-            "uploads": told(COUNT, "How many were made."),
-            "created_at": MOMENT,
-            "expires_at": or_null(MOMENT),
-            "announce": told(or_null(ADDRESS), "Told to the owner only."),
+            **LINK_FIELDS,
+            "announce_key": told(
+                TEXT,
+                "Secret of 32 bytes in URL-safe Base64, where `announce` is set; give it to the receiver, which keys "
+                "its HMAC with this text. It is in this answer and in no other.",
+            ),
         },
-        optional=("announce",),
+        optional=("announce_key",),
     ),
     "Links": answer({"links": several(ref("Link"))}),
     "Greeting": answer({"message": TEXT}),

@@ -69,6 +69,7 @@ class Ledger:
     Attributes:
         follow: what follows a completion.
         on_complete: hears of each completion once, as soon as it is written; what is to be done is in the records.
+        on_removed: hears the id of each upload whose record is removed.
     """
 
     def __init__(self, backends: Backends, policy: Policy, clock: Callable[[], datetime], digests: Workers) -> None:
@@ -77,6 +78,7 @@ class Ledger:
         self.policy, self.clock = policy, clock
         self._digests = digests
         self.on_complete: Callable[[Upload], None] = lambda upload: None
+        self.on_removed: Callable[[str], None] = lambda id: None
         self.follow: Callable[[Upload], Awaitable[None]] = self.replace_others
         self._completed: dict[str, Upload] = {}  # by those that hold them
 
@@ -272,6 +274,7 @@ class Ledger:
         self._completed.pop(id, None)
         with suppress(NotFound):
             await self.infos.delete(id)
+        self.on_removed(id)
         for final in await self.infos.finals_of(id):
             await self._fail(final.id)
 

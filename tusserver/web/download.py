@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -26,7 +26,10 @@ from tusserver.protocol.fields import Headers
 from tusserver.protocol.refusals import TUS_VERSION
 from tusserver.protocol.uploads import Upload
 from tusserver.web.auth import caller_of
-from tusserver.web.site import Site, site_of
+from tusserver.web.site import site_of
+
+# The bytes from a start up to an end.
+Pieces = Callable[[int, int], AsyncIterator[bytes]]
 
 
 async def download(request: web.Request) -> web.StreamResponse:
@@ -41,15 +44,53 @@ async def send(request: web.Request, id: str, *, inline: bool = True) -> web.Str
     """The bytes of an upload, or those the request's Range asks for; without `inline` always as a file."""
     site = site_of(request)
     found = await site.service.download(id, await caller_of(request))
-    modified_at = found.completed_at or found.updated_at
-    whole = Representation(found.offset, f'"{found.id}"', modified_at)
-    answer = judge_get(conditions(request), whole)
-    headers = {"ETag": whole.etag, "Last-Modified": format_date(modified_at), "Cache-Control": "private, no-cache"}
+    whole = Representation(found.offset, f'"{found.id}"', found.completed_at or found.updated_at)
+    headers = {"Cache-Control": "private, no-cache", "Tus-Resumable": TUS_VERSION, **_describe(found, inline=inline)}
+    return await send_stored(request, found.id, whole, headers)
+
+
+async def send_stored(
+    request: web.Request, id: str, whole: Representation, headers: Mapping[str, str]
+) -> web.StreamResponse:
+    """The bytes of an upload, as far as the request's conditions and its Range ask for them.
+
+    Args:
+        headers: of the answer with all of it, with `Cache-Control` and without what `whole` tells.
+    Raises:
+        PreconditionFailed, RangeUnsatisfiable, NotFound, Unavailable.
+    """
+    answer, told = _judge(request, whole, headers)
     if answer.status == 304:
-        return web.Response(status=304, headers=headers)
+        return web.Response(status=304, headers=told)
+    store = site_of(request).backends.store
+    path = await store.file(id)
+    if path is None:
+        return await _send(request, answer, told, lambda start, end: store.read(id, start, end))
+    with await open_file(path) as opened:
+        return await _send(request, answer, told, opened)
+
+
+async def send_opened(
+    request: web.Request, opened: BinaryIO, whole: Representation, headers: Mapping[str, str]
+) -> web.StreamResponse:
+    """The same of a file, which the caller closes."""
+    answer, told = _judge(request, whole, headers)
+    if answer.status == 304:
+        return web.Response(status=304, headers=told)
+    return await _send(request, answer, told, opened)
+
+
+def _judge(request: web.Request, whole: Representation, headers: Mapping[str, str]) -> tuple[Answer, dict[str, str]]:
+    """How to answer, and with which headers."""
+    answer = judge_get(conditions(request), whole)
+    told = {"ETag": whole.etag}
+    if whole.modified_at is not None:
+        told["Last-Modified"] = format_date(whole.modified_at)
+    if answer.status == 304:
+        return answer, told | {"Cache-Control": headers["Cache-Control"]}
     if answer.status == 206:
-        headers["Content-Range"] = f"bytes {answer.start}-{answer.end - 1}/{whole.length}"
-    return await _send(request, site, found, answer, headers | _describe(found, inline=inline))
+        told["Content-Range"] = f"bytes {answer.start}-{answer.end - 1}/{whole.length}"
+    return answer, {"Accept-Ranges": "bytes", **headers, **told}
 
 
 def conditions(request: web.Request) -> Headers:
@@ -63,37 +104,27 @@ def conditions(request: web.Request) -> Headers:
 def _describe(found: Upload, *, inline: bool) -> dict[str, str]:
     content_type = content_type_of(found.content_type, found.filename)
     return {
-        "Accept-Ranges": "bytes",
         "Content-Type": content_type,
         "Content-Disposition": content_disposition(found.filename, found.id, inline=inline and is_inline(content_type)),
-        "Tus-Resumable": TUS_VERSION,
         **security_headers(),
     }
 
 
 async def _send(
-    request: web.Request, site: Site, found: Upload, answer: Answer, headers: dict[str, str]
+    request: web.Request, answer: Answer, headers: dict[str, str], source: BinaryIO | Pieces
 ) -> web.StreamResponse:
-    store = site.backends.store
-    path = await store.file(found.id)
-    opened = None if path is None else await open_file(path)
-    try:
-        response = web.StreamResponse(status=answer.status, headers=headers)
-        response.content_length = answer.end - answer.start
-        await response.prepare(request)
-        if request.method == "HEAD":
-            pass
-        elif opened is not None and answer.end > answer.start:
-            await send_file(request, opened, answer.start, answer.end)
-        elif opened is None:
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    response.content_length = answer.end - answer.start
+    await response.prepare(request)
+    if request.method != "HEAD" and answer.end > answer.start:
+        if callable(source):
             with under_way():
-                async for piece in store.read(found.id, answer.start, answer.end):
+                async for piece in source(answer.start, answer.end):
                     await response.write(piece)
-        await response.write_eof()
-        return response
-    finally:
-        if opened is not None:
-            opened.close()
+        else:
+            await send_file(request, source, answer.start, answer.end)
+    await response.write_eof()
+    return response
 
 
 @contextmanager

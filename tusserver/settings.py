@@ -141,6 +141,9 @@ class Settings:
     token_lifetime: float = setting(
         kinds.time(1), "15m", ACCESS, "how long a token of POST /auth/token is valid; uploads under way outlive it"
     )
+    session_lifetime: float = setting(
+        kinds.time(1), "12h", ACCESS, "how long after a sign-in POST /auth/renew gives another token for a valid one"
+    )
     jwt_secret: str | None = setting(
         kinds.SECRET, "none", ACCESS, "shared secret of tokens that somebody else signs with HS256"
     )

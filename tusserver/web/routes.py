@@ -28,6 +28,7 @@ ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
     ("/ready", {"GET": health.ready}),
     ("/openapi.json", {"GET": openapi.document}),
     ("/auth/token", {"POST": sign_in.token}),
+    ("/auth/renew", {"POST": sign_in.renew}),
     ("/auth/logout", {"POST": sign_in.logout}),
     ("/auth/me", {"GET": sign_in.me}),
     ("/upload/start", {"POST": rest_upload.start}),

@@ -10,6 +10,7 @@ from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from tusserver.protocol.refusals import BodyStalled, Refusal
+from tusserver.web.body import RequestBody
 from tusserver.web.json_body import request_goes_on
 from tusserver.web.site import site_of
 
@@ -82,3 +83,38 @@ async def next_piece(request: web.Request, part: BodyPartReader) -> bytes:
             if data := await part.read_chunk(PIECE):
                 return data
     return b""
+
+
+class PartBody(RequestBody):
+    """A `Source`: a part of a form, as it arrives. It is whole once the boundary behind it has come.
+
+    Attributes:
+        refusal: why it was given up, if the form is to blame.
+    """
+
+    def __init__(self, request: web.Request, part: BodyPartReader) -> None:
+        super().__init__(request)
+        self._part = part
+        self.refusal: Refusal | None = None
+
+    async def accept(self) -> None:
+        """The client was told to go on before the form was read."""
+        self._last = asyncio.get_running_loop().time()
+
+    async def _more(self) -> bytes:
+        try:
+            while not self._part.at_eof():
+                if data := await self._part.read_chunk(PIECE):
+                    return data
+        except ValueError:
+            self.refusal = cut_off()
+            raise ConnectionError from None
+        return b""
+
+    def _left(self) -> bytes:
+        return b""
+
+
+def cut_off() -> BadMultipart:
+    """The refusal of a form that ends too early."""
+    return BadMultipart("it ends before its last boundary; nothing of it was kept")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from tusserver.service import HeldBody, Source
 from tusserver.web import multipart, rest_fields
 from tusserver.web.body import RequestBody, body_facts
 from tusserver.web.json_body import read_json
-from tusserver.web.multipart import BadMultipart
+from tusserver.web.multipart import BadMultipart, PartBody, cut_off
 from tusserver.web.rest_fields import BadField, Fields, check_known
 from tusserver.web.site import site_of
 
@@ -91,7 +90,7 @@ async def _from_multipart(request: web.Request) -> Arriving:
     form = await multipart.begin(request)
     async with multipart.arriving(request):
         fields, part = await _fields_before(request, form)
-    return _arriving(fields, BodyFacts(length=None), rest_fields.digest(fields), PartBody(request, form, part))
+    return _arriving(fields, BodyFacts(length=None), rest_fields.digest(fields), LastPart(request, form, part))
 
 
 async def _fields_before(request: web.Request, form: MultipartReader) -> tuple[dict[str, str], BodyPartReader]:
@@ -115,35 +114,21 @@ async def _fields_before(request: web.Request, form: MultipartReader) -> tuple[d
     raise BadField("data", "is missing: the file part comes last")
 
 
-class PartBody(RequestBody):
-    """A `Source`: the last part of a form, as it arrives. It is whole once the boundary that ends the form has come.
-
-    A part behind it is refused: what it says would come too late to be obeyed.
-
-    Attributes:
-        refusal: why it was given up, if the form is to blame.
-    """
+class LastPart(PartBody):
+    """The last part of a form: what a part behind it says would come too late to be obeyed. It is whole once the
+    boundary that ends the form has come."""
 
     def __init__(self, request: web.Request, form: MultipartReader, part: BodyPartReader) -> None:
-        super().__init__(request)
-        self._form, self._part = form, part
-        self.refusal: Refusal | None = None
-
-    async def accept(self) -> None:
-        """The client was told to go on before its fields were read."""
-        self._last = asyncio.get_running_loop().time()
+        super().__init__(request, part)
+        self._form = form
 
     async def _more(self) -> bytes:
+        if data := await super()._more():
+            return data
         try:
-            while not self._part.at_eof():
-                if data := await self._part.read_chunk(multipart.PIECE):
-                    return data
             if await self._form.next() is None:
                 return b""
             self.refusal = BadMultipart("the part data must be the last; nothing of the chunk was kept")
         except ValueError:
-            self.refusal = BadMultipart("it ends before its last boundary; nothing of the chunk was kept")
+            self.refusal = cut_off()
         raise ConnectionError
-
-    def _left(self) -> bytes:
-        return b""

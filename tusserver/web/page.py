@@ -38,7 +38,8 @@ async def root(request: web.Request) -> web.StreamResponse:
 async def page_of_link(status: int = 200) -> web.StreamResponse:
     """The same page for an upload link, two folders below the root: what is uploaded there goes to the link itself."""
     words = {'data-endpoint="files/"': 'data-endpoint="./" data-link', 'href="./"': 'href="../../"'}
-    return await _page({**words, '="static/': '="../../static/'}, status)
+    up = {f'="{name}': f'="../../{name}' for name in ("static/", "docs", "redoc")}
+    return await _page({**words, **up}, status)
 
 
 def is_browser(request: web.Request) -> bool:

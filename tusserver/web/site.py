@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -38,6 +39,11 @@ class Site:
     def address(self, id: str) -> str:
         """Where an upload is: a path, which survives every mistake of a proxy; absolute when BASE_URL is set."""
         return f"{(self.settings.base_url or '').rstrip('/')}{self.collection}{id}"
+
+    def preview(self, stored_filename: str) -> str:
+        """Where an image is shown: a path, absolute when BASE_URL is set."""
+        path = f"{self.prefix}{self.settings.upload_url_path}/{quote(stored_filename)}"
+        return (self.settings.base_url or "").rstrip("/") + path
 
     def seen(self, request: web.Request) -> Seen:
         """The request as its client made it."""

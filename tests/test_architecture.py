@@ -34,12 +34,13 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "tusserver.accounts": ("tusserver.protocol", "tusserver.workers"),
     "tusserver.service": ("tusserver.protocol", "tusserver.extensions", "tusserver.workers", *BASES),
     "tusserver.sweeper": ("tusserver.protocol", "tusserver.service", *BASES),
+    "tusserver.archive": ("tusserver.protocol",),
     "tusserver.setting_kinds": (),
     "tusserver.settings": ("tusserver.setting_kinds", "tusserver.protocol"),
     "tusserver.setting_sources": ("tusserver.settings",),
     "tusserver.web": (
         *("tusserver.protocol", "tusserver.extensions", "tusserver.service", "tusserver.settings"),
-        *("tusserver.accounts", "tusserver.sweeper"),
+        *("tusserver.accounts", "tusserver.sweeper", "tusserver.archive", "tusserver.workers"),
     ),
     "tusserver.app": (EVERYTHING,),
     "tusserver.serving": (EVERYTHING,),
@@ -63,6 +64,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "sqlite_utils": ("tusserver.infos.sqlite",),
     "tusclient": ("tusserver.upload",),
     "urllib3": ("tusserver.upload",),
+    "zipstream": ("tusserver.archive",),
 }
 
 # A rule of the protocol takes values and gives a value: disks, networks, clocks and chance come from outside.

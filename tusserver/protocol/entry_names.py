@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from tusserver.protocol.metadata import clean_filename
@@ -55,14 +55,14 @@ def _split(part: str) -> tuple[str, str]:
     return (stem, dot + extension) if stem else (part, "")
 
 
-def distinct(names: Collection[str]) -> Iterator[str]:
+def distinct(names: Iterable[str]) -> Iterator[str]:
     """The names in their order, with a number where two would be one file: ``name (2).ext``.
 
     Macs and Windows take names for the same that differ in case only, and a file cannot have the name of a folder;
     then the file gets the number.
 
     Args:
-        names: as `entry_name` makes them; gone through twice.
+        names: as `entry_name` makes them; gone through twice, so no iterator.
     """
     keys = sorted(map(_key, names))
     folders = {one for one, after in pairwise(keys) if after.startswith(one + INSIDE)}

@@ -12,6 +12,7 @@ from pytest_aiohttp import AiohttpClient
 from yarl import URL
 
 from tests.rest_client import RestClient, owners_of, refused, said, token
+from tests.tus_client import STREAM
 
 
 @pytest.mark.parametrize(
@@ -157,3 +158,27 @@ async def test_the_largest_size_of_a_link_holds_for_what_is_joined_by_it(
     assert (await ann.tus.send("POST", link, {"Upload-Concat": f"final;{parts[0]}"})).status == 201
     reply = await ann.tus.send("POST", link, {"Upload-Concat": f"final;{' '.join(parts)}"})
     assert (reply.status, reply.problem["code"]) == (413, "too-large")
+
+
+async def test_what_comes_by_a_link_hides_nothing_of_the_owners(aiohttp_client: AiohttpClient, tmp_path: Path) -> None:
+    ann = (await owners_of(aiohttp_client, tmp_path))["ann"]
+    link = said(await ann.post("/links", {}))["upload_url"]
+    sent = STREAM | {"Upload-Length": "5", "Upload-Metadata": "filename YQ=="}
+
+    async def downloaded() -> bytes:
+        parts = await ann.send("GET", "/download/partial/a", Range="bytes=0-4")
+        whole = await ann.send("GET", "/download/a")
+        assert (whole.status, parts.status, parts.body) == (200, 206, whole.body)
+        return whole.body
+
+    assert (await ann.tus.send("POST", link, sent, b"first")).status == 201
+    assert await downloaded() == b"first"
+    assert (await ann.start("a", 5, overwrite=True)).status == 201
+    assert await downloaded() == b"first"
+    await ann.chunk("a", 0, b"owned")
+    made = await ann.tus.send("POST", link, sent, b"later")
+    assert made.status == 201
+    assert await downloaded() == b"owned"
+    # The status is that of the newest, and what came by the link is read at its own address.
+    assert (await ann.status("a"))["upload_url"] == made.headers["Location"]
+    assert (await ann.send("GET", made.headers["Location"])).body == b"later"

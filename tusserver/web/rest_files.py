@@ -8,10 +8,10 @@ from tusserver.protocol.downloads import RANGE
 from tusserver.protocol.filenames import parse_filename
 from tusserver.protocol.refusals import Refusal, UploadNotFound
 from tusserver.protocol.rules import judge_download
-from tusserver.protocol.uploads import State, Upload
+from tusserver.protocol.uploads import Upload
 from tusserver.web.auth import caller_of
 from tusserver.web.download import send
-from tusserver.web.rest_fields import find_to_read
+from tusserver.web.rest_fields import find_finished, find_to_read
 from tusserver.web.rest_status import describe, follow, look
 from tusserver.web.site import site_of
 
@@ -25,7 +25,10 @@ class RangeRequired(Refusal):
 
 
 async def download(request: web.Request) -> web.StreamResponse:
-    """`GET /download/{filename}`: the newest finished upload of that name, always as a file to keep."""
+    """`GET /download/{filename}`: the newest finished upload of that name, always as a file to keep.
+
+    The owner's own goes before those that came by a link.
+    """
     return await send(request, (await _finished(request)).id, inline=False)
 
 
@@ -52,7 +55,7 @@ async def _finished(request: web.Request) -> Upload:
     site, caller = site_of(request), await caller_of(request)
     name = parse_filename(request.match_info["filename"])
     try:
-        return await find_to_read(site.names, caller, name, (State.COMPLETE,))
+        return await find_finished(site.names, caller, name)
     except UploadNotFound:
         found = await look(site, await find_to_read(site.names, caller, name), caller)
         judge_download(found, site.clock())

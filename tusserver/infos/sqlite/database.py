@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from tusserver.infos.sqlite.connections import Connections, connect
-from tusserver.infos.sqlite.errors import is_busy, is_taken, translated
+from tusserver.infos.sqlite.errors import is_busy, translated
 from tusserver.infos.sqlite.rows import Row
 from tusserver.infos.sqlite.writer import Act, Writer
-from tusserver.protocol.errors import BackendError, Conflict, Unavailable
+from tusserver.protocol.errors import BackendError, Unavailable
 
 
 @dataclass(slots=True)
@@ -95,19 +95,12 @@ class Database:
 
 
 def changing(values: Sequence[Any], *statements: str, missed: BackendError) -> Act:
-    """The act whose first statement that changes a row is the last; `missed` is its answer when none does, Conflict
-    when another row has what no two may have."""
+    """The act whose first statement that changes a row is the last; `missed` is its answer when none does."""
 
     def act(connection: sqlite3.Connection) -> BackendError | None:
-        try:
-            for statement in statements:
-                if connection.execute(statement, values).rowcount:
-                    return None
-        except sqlite3.IntegrityError as error:
-            # It undid the statement and left the transaction as it was.
-            if not is_taken(error):
-                raise
-            return Conflict("another upload has this stored filename already")
+        for statement in statements:
+            if connection.execute(statement, values).rowcount:
+                return None
         return missed
 
     return act

@@ -20,11 +20,6 @@ def is_busy(error: Exception) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
-def is_taken(error: Exception) -> bool:
-    """Another row has a value that no two rows may have, and that is not their key."""
-    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_CONSTRAINT_UNIQUE
-
-
 def translated(error: Exception, name: str) -> BackendError:
     """The error to raise `from error`. `name` is the database's file name, without its folder: the text may reach a
     client."""

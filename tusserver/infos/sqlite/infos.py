@@ -11,10 +11,10 @@ from typing import Any
 from tusserver.infos.base import Infos, OwnedBy, Page, Quota
 from tusserver.infos.cursors import format_cursor, parse_cursor, to_micros
 from tusserver.infos.sqlite import queries
+from tusserver.infos.sqlite.changes import adding, not_found, noting, saving
 from tusserver.infos.sqlite.database import Database, changing
-from tusserver.infos.sqlite.quotas import adding
-from tusserver.infos.sqlite.rows import Row, facts_row, final_key, from_row, to_row, to_text
-from tusserver.protocol.errors import BackendError, NotFound, Unavailable
+from tusserver.infos.sqlite.rows import Row, final_key, from_row, to_text
+from tusserver.protocol.errors import NotFound, Unavailable
 from tusserver.protocol.uploads import Facts, State, Upload
 
 
@@ -40,20 +40,18 @@ class SqliteInfos:
         await self.database.write(adding(upload, quota), durable=durable)
 
     async def save(self, upload: Upload, *, durable: bool = False) -> None:
-        act = changing(to_row(upload), *queries.SAVE, missed=_not_found(upload.id))
-        await self.database.write(act, durable=durable)
+        await self.database.write(saving(upload), durable=durable)
 
     async def note(self, id: str, facts: Facts) -> None:
-        missed = NotFound(f"there is no complete upload {id}")
-        await self.database.write(changing((*facts_row(facts), id), queries.NOTE, missed=missed))
+        await self.database.write(noting(id, facts))
 
     async def delete(self, id: str) -> None:
-        await self.database.write(changing((id,), queries.DELETE, missed=_not_found(id)))
+        await self.database.write(changing((id,), queries.DELETE, missed=not_found(id)))
 
     async def load(self, id: str) -> Upload:
         rows = await self.database.look_up(queries.LOAD, (id,))
         if not rows:
-            raise _not_found(id)
+            raise not_found(id)
         return self._uploads(rows)[0]
 
     async def load_many(self, ids: Sequence[str]) -> dict[str, Upload]:
@@ -137,10 +135,6 @@ class SqliteInfos:
             return [from_row(row) for row in rows]
         except (KeyError, ValueError, TypeError) as error:
             raise Unavailable(f"the database {self.database.name} holds a record of another program") from error
-
-
-def _not_found(id: str) -> BackendError:
-    return NotFound(f"there is no upload {id}")
 
 
 _: type[Infos] = SqliteInfos

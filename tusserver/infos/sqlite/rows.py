@@ -32,12 +32,9 @@ COLUMNS = (
     "last_chunk",
     "announce",
     "announce_key",
-    "crc32",
-    "stored_filename",
-    "image",
     "final_key",
 )
-# Of `Upload.facts`. A record that does not know them takes none away: see `Infos.note`.
+# Of `Upload.facts`, written by a statement of their own: few writes know any, and each value costs all the others time.
 FACTS = ("crc32", "stored_filename", "image")
 
 _STATES = {state.value: state for state in State}
@@ -96,9 +93,13 @@ def to_row(upload: Upload) -> Row:
         None if chunk is None else f"{chunk.index} {chunk.start} {chunk.end}",
         upload.announce,
         to_text(upload.announce_key),
-        *facts_row(upload.facts),
         final_key(upload) if upload.kind is Kind.FINAL else None,
     )
+
+
+def has_facts(upload: Upload) -> bool:
+    """Something was found out about it."""
+    return upload.facts.crc32 is not None or upload.facts.image is not None
 
 
 def facts_row(facts: Facts) -> Row:
@@ -110,8 +111,6 @@ def facts_row(facts: Facts) -> Row:
 
 
 def _facts(crc32: int | None, stored_filename: str | bytes | None, image: str | None) -> Facts:
-    if crc32 is None and image is None:
-        return _NOTHING
     return Facts(crc32, None if image is None else _image(stored_filename, image))
 
 
@@ -121,7 +120,7 @@ def _image(stored_filename: str | bytes | None, image: str) -> Image:
 
 
 def from_row(row: Row) -> Upload:
-    """The upload of a row.
+    """The upload of a row of `COLUMNS` and `FACTS`.
 
     Raises:
         KeyError, ValueError: the row was not written by this program.
@@ -129,7 +128,7 @@ def from_row(row: Row) -> Upload:
     (id, created, updated, length, offset, state, kind, parts, concat, metadata, owner, filename, content_type) = row[
         :13
     ]
-    expires, completed, unverified, link, checksum, overwrites, chunk, announce, announce_key = row[13:22]
+    expires, completed, unverified, link, checksum, overwrites, chunk, announce, key, crc32, stored, image = row[13:]
     return Upload(
         id,
         from_micros(created),
@@ -152,6 +151,6 @@ def from_row(row: Row) -> Upload:
         bool(overwrites),
         None if chunk is None else Chunk(*map(int, chunk.split())),
         announce,
-        from_text(announce_key),
-        _facts(*row[22:25]),
+        from_text(key),
+        _NOTHING if crc32 is None and image is None else _facts(crc32, stored, image),
     )

@@ -147,8 +147,8 @@ _VERSION_2 = (
     "CREATE INDEX links_owner ON links (owner, created_at, id)",
 )
 
-# Facts of finished uploads. What is complete is in one of two indexes, so that a completion writes no more than before:
-# first where it is found to be examined, then with those that are.
+# Facts of finished uploads. Those that nobody looked at yet are found in the index of all that are complete, so that a
+# completion writes no index more.
 _VERSION_3 = (
     "ALTER TABLE uploads ADD COLUMN announce_key TEXT",
     "ALTER TABLE uploads ADD COLUMN crc32 INTEGER",
@@ -157,12 +157,8 @@ _VERSION_3 = (
     "ALTER TABLE links ADD COLUMN announce_key TEXT",
     "DROP INDEX uploads_finished",
     """
-    CREATE INDEX uploads_finished ON uploads (completed_at, id)
-        WHERE state = 'complete' AND (crc32 IS NOT NULL OR kind = 'partial')
-    """,
-    """
-    CREATE INDEX uploads_unexamined ON uploads (completed_at, id)
-        WHERE state = 'complete' AND crc32 IS NULL AND kind <> 'partial'
+    CREATE INDEX uploads_finished ON uploads (crc32 IS NULL AND kind <> 'partial', completed_at, id)
+        WHERE state = 'complete'
     """,
     "CREATE UNIQUE INDEX uploads_stored ON uploads (stored_filename) WHERE stored_filename IS NOT NULL",
     """

@@ -86,7 +86,8 @@ def _span(seconds: float | None) -> timedelta | None:
 
 def _quota(settings: Settings) -> Quota | None:
     most = (settings.max_owner_bytes, settings.max_owner_open, settings.max_owner_per_minute)
-    return None if most == (None, None, None) else Quota(*most)
+    # Where nothing bounds an upload of unknown length, only images come without one.
+    return None if most == (None, None, None) else Quota(*most, deferred=settings.max_size or settings.image_max_size)
 
 
 def _authenticator(settings: Settings) -> Authenticator:

@@ -39,16 +39,22 @@ class Quota:
         open: unfinished uploads; one that is complete when it is made needs no room among them.
         per_minute: uploads made within a minute of this one that still exist.
         deferred: what an upload counts for whose length is not known.
+        bound: what the one that is added counts for in that case, if less can come of it than of the others.
     """
 
     bytes: int | None = None
     open: int | None = None
     per_minute: int | None = None
     deferred: int = 0
+    bound: int | None = None
 
     def size_of(self, upload: Upload) -> int:
-        """What an upload counts for."""
+        """What an upload counts for that is there."""
         return self.deferred if upload.length is None else upload.length
+
+    def size_of_new(self, upload: Upload) -> int:
+        """What the one that is added counts for."""
+        return self.bound if upload.length is None and self.bound is not None else self.size_of(upload)
 
 
 class OverQuota(BackendError):

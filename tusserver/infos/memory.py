@@ -58,7 +58,7 @@ class MemoryInfos:
 
     def _check_quota(self, upload: Upload, quota: Quota) -> None:
         owned = [one for one in self._uploads.values() if one.owner == upload.owner]
-        size = sum(map(quota.size_of, (*owned, upload)))
+        size = sum(map(quota.size_of, owned)) + quota.size_of_new(upload)
         unfinished = sum(one.state in UNFINISHED for one in owned)
         recent = sum(abs(one.created_at - upload.created_at) < MINUTE for one in owned)
         if quota.bytes is not None and size > quota.bytes:

@@ -39,24 +39,28 @@ class Backends:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the operator chose; `lock_timeout` in seconds, `quota` for each owner."""
+    """What the operator chose; `lock_timeout` in seconds, `quota` for each owner.
+
+    Nothing of unknown length is made that could come to more than its `deferred`.
+    """
 
     limits: Limits = field(default_factory=Limits)
     durability: Durability = Durability.COMPLETE
     lock_timeout: float = 5.0
     quota: Quota | None = None
 
-    def quota_for(self, upload: Upload) -> Quota | None:
-        """What holds for a new record.
+    def quota_for(self, upload: Upload, limits: Limits) -> Quota | None:
+        """What holds for a new record of an upload that is held to `limits`.
 
         Raises:
             QuotaExceeded: its length is not known, and nothing bounds what it would count for.
         """
         if self.quota is None:
             return None
-        if self.quota.bytes is not None and upload.length is None and self.limits.max_size is None:
+        is_counted = self.quota.bytes is not None and upload.length is None
+        if is_counted and (limits.max_size is None or limits.max_size > self.quota.deferred):
             raise QuotaExceeded("tell the length: uploads of unknown length cannot be counted here")
-        return replace(self.quota, deferred=self.limits.max_size or 0)
+        return replace(self.quota, bound=limits.max_size)
 
 
 class Ledger:
@@ -116,10 +120,15 @@ class Ledger:
         else:
             self._completed.pop(upload.id, None)
 
-    async def create(self, upload: Upload, *, durable: bool) -> None:
-        """Add a record within the quota of its owner and its link; the lock is held."""
+    async def create(self, upload: Upload, *, durable: bool, limits: Limits | None = None) -> None:
+        """Add a record within the quota of its owner and its link; the lock is held.
+
+        Args:
+            limits: of this one, if they are narrower than the operator's.
+        """
+        quota = self.policy.quota_for(upload, limits or self.policy.limits)
         try:
-            await self.infos.create(upload, durable=durable, quota=self.policy.quota_for(upload))
+            await self.infos.create(upload, durable=durable, quota=quota)
         except OverQuota as error:
             raise _over(error) from None
         self._written(upload)
@@ -129,13 +138,13 @@ class Ledger:
         await self.infos.save(upload, durable=durable)
         self._written(upload)
 
-    async def enter(self, upload: Upload, *, durable: bool) -> None:
+    async def enter(self, upload: Upload, *, durable: bool, limits: Limits | None = None) -> None:
         """Add the record of an upload whose place in the store is made; without room nothing is left of either.
 
         Nobody knows it yet, so no lock is held.
         """
         try:
-            await self.create(upload, durable=durable)
+            await self.create(upload, durable=durable, limits=limits)
         except BaseException:
             await self.store.delete(upload.id)
             raise

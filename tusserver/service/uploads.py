@@ -22,6 +22,7 @@ from tusserver.protocol.refusals import Refusal, UploadIncomplete
 from tusserver.protocol.requests import Append, Creation
 from tusserver.protocol.rules import (
     Grant,
+    Limits,
     Room,
     advanced,
     check_alive,
@@ -95,23 +96,25 @@ class UploadService:
         await self.ledger.store.create(upload.id)
         if creation.body is not None:
             room = room_of(creation.body, 0, creation.length, limits)
-            return await self._start_with_upload(upload, creation, room, source)
+            return await self._start_with_upload(upload, creation, room, limits, source)
         if upload.length == 0 and upload.checksum is None:
             upload = advanced(upload, 0, 0, self.policy.limits, self.clock())
         durable = self.ledger.is_durable(upload)
         if durable:
             await self.ledger.sync(upload.id, 0)
-        await self.ledger.enter(upload, durable=durable)
+        await self.ledger.enter(upload, durable=durable, limits=limits)
         if upload.length == 0 and not upload.is_complete:
             upload = await self._completed(upload)
         return upload
 
-    async def _start_with_upload(self, upload: Upload, creation: Creation, room: Room, source: Source) -> Upload:
+    async def _start_with_upload(
+        self, upload: Upload, creation: Creation, room: Room, limits: Limits, source: Source
+    ) -> Upload:
         wanted = Wanted(room, creation.checksum, creation.has_checksum_trailer)
         # Where uploads are counted, the place is taken before the first byte; else one record is enough.
         is_counted = self.policy.quota is not None or upload.link is not None
         if is_counted:
-            await self.ledger.enter(upload, durable=False)
+            await self.ledger.enter(upload, durable=False, limits=limits)
         entry = _Entry(self.ledger, is_new=not is_counted)
         async with self.ledger.held(upload.id) as hold:
             try:

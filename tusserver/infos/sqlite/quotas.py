@@ -17,7 +17,7 @@ def over_quota(connection: sqlite3.Connection, upload: Upload, quota: Quota) -> 
     owner = to_text(upload.owner)
     high, low, unknown, unfinished = connection.execute(queries.TOTALS, (owner,)).fetchone() or (0, 0, 0, 0)
     size = (high << 32) + low + unknown * quota.deferred
-    if quota.bytes is not None and size + quota.size_of(upload) > quota.bytes:
+    if quota.bytes is not None and size + quota.size_of_new(upload) > quota.bytes:
         return OverQuota("bytes", quota.bytes)
     if quota.open is not None and upload.state in UNFINISHED and unfinished >= quota.open:
         return OverQuota("open", quota.open)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -21,15 +22,17 @@ from tusserver.protocol.downloads import (
     judge_get,
     security_headers,
 )
-from tusserver.protocol.errors import BackendError, NotFound, Unavailable
+from tusserver.protocol.errors import NotFound, Unavailable
 from tusserver.protocol.fields import Headers
-from tusserver.protocol.refusals import TUS_VERSION
+from tusserver.protocol.refusals import TUS_VERSION, PreconditionFailed
 from tusserver.protocol.uploads import Upload
 from tusserver.web.auth import caller_of
 from tusserver.web.site import site_of
 
-# The bytes from a start up to an end.
-Pieces = Callable[[int, int], AsyncIterator[bytes]]
+log = logging.getLogger("tusserver.web")
+
+# Writes the bytes from a start up to an end, behind the headers.
+Sender = Callable[[web.StreamResponse, int, int], Awaitable[None]]
 
 
 async def download(request: web.Request) -> web.StreamResponse:
@@ -64,20 +67,32 @@ async def send_stored(
         return web.Response(status=304, headers=told)
     store = site_of(request).backends.store
     path = await store.file(id)
-    if path is None:
-        return await _send(request, answer, told, lambda start, end: store.read(id, start, end))
-    with await open_file(path) as opened:
-        return await _send(request, answer, told, opened)
+    if path is not None:
+        with await open_file(path) as opened:
+            return await _send(request, answer, told, _file_sender(request, opened))
+
+    async def read(response: web.StreamResponse, start: int, end: int) -> None:
+        async for piece in store.read(id, start, end):
+            await response.write(piece)
+
+    return await _send(request, answer, told, read)
 
 
 async def send_opened(
     request: web.Request, opened: BinaryIO, whole: Representation, headers: Mapping[str, str]
 ) -> web.StreamResponse:
     """The same of a file, which the caller closes."""
+    return await send_made(request, whole, headers, _file_sender(request, opened))
+
+
+async def send_made(
+    request: web.Request, whole: Representation, headers: Mapping[str, str], sender: Sender
+) -> web.StreamResponse:
+    """The same of whatever `sender` writes, which is asked for exactly the bytes that are wanted."""
     answer, told = _judge(request, whole, headers)
     if answer.status == 304:
         return web.Response(status=304, headers=told)
-    return await _send(request, answer, told, opened)
+    return await _send(request, answer, told, sender)
 
 
 def _judge(request: web.Request, whole: Representation, headers: Mapping[str, str]) -> tuple[Answer, dict[str, str]]:
@@ -87,6 +102,8 @@ def _judge(request: web.Request, whole: Representation, headers: Mapping[str, st
     if whole.modified_at is not None:
         told["Last-Modified"] = format_date(whole.modified_at)
     if answer.status == 304:
+        if request.method not in ("GET", "HEAD"):
+            raise PreconditionFailed("If-None-Match or If-Modified-Since holds for what there is")
         return answer, told | {"Cache-Control": headers["Cache-Control"]}
     if answer.status == 206:
         told["Content-Range"] = f"bytes {answer.start}-{answer.end - 1}/{whole.length}"
@@ -110,29 +127,31 @@ def _describe(found: Upload, *, inline: bool) -> dict[str, str]:
     }
 
 
-async def _send(
-    request: web.Request, answer: Answer, headers: dict[str, str], source: BinaryIO | Pieces
-) -> web.StreamResponse:
+async def _send(request: web.Request, answer: Answer, headers: dict[str, str], sender: Sender) -> web.StreamResponse:
     response = web.StreamResponse(status=answer.status, headers=headers)
     response.content_length = answer.end - answer.start
     await response.prepare(request)
     if request.method != "HEAD" and answer.end > answer.start:
-        if callable(source):
-            with under_way():
-                async for piece in source(answer.start, answer.end):
-                    await response.write(piece)
-        else:
-            await send_file(request, source, answer.start, answer.end)
+        with _under_way(request):
+            await sender(response, answer.start, answer.end)
     await response.write_eof()
     return response
 
 
+def _file_sender(request: web.Request, opened: BinaryIO) -> Sender:
+    return lambda _, start, end: send_file(request, opened, start, end)
+
+
 @contextmanager
-def under_way() -> Iterator[None]:
+def _under_way(request: web.Request) -> Iterator[None]:
     """In the block an answer is being sent: what fails cuts the connection, for nothing else can be said any more."""
     try:
         yield
-    except BackendError as error:
+    except (ConnectionError, TimeoutError):
+        raise
+    except Exception as error:
+        if not isinstance(error, NotFound):  # that was removed meanwhile
+            log.error("%s %s was cut off: %r", request.method, request.rel_url.raw_path, error)
         raise ConnectionAbortedError("the answer cannot be sent to its end") from error
 
 

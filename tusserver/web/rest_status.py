@@ -65,6 +65,8 @@ async def follow(request: web.Request, found: Upload, caller: Caller) -> web.Str
     headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
+    if request.method == "HEAD":
+        return response
     loop = asyncio.get_running_loop()
     sent: dict[str, object] = {}
     written_at = loop.time()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from tusserver.web import (
+    api_pages,
     cleanup,
     health,
     links,
@@ -27,6 +28,8 @@ ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
     ("/health", {"GET": health.health}),
     ("/ready", {"GET": health.ready}),
     ("/openapi.json", {"GET": openapi.document}),
+    ("/docs", {"GET": api_pages.docs}),
+    ("/redoc", {"GET": api_pages.redoc}),
     ("/auth/token", {"POST": sign_in.token}),
     ("/auth/renew", {"POST": sign_in.renew}),
     ("/auth/logout", {"POST": sign_in.logout}),
@@ -34,8 +37,8 @@ ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
     ("/upload/start", {"POST": rest_upload.start}),
     ("/upload/chunk", {"POST": rest_upload.chunk}),
     ("/upload/complete", {"POST": rest_upload.complete}),
-    ("/download/partial/{filename:.+}", {"GET": rest_files.download_part, "HEAD": rest_files.download_part}),
-    ("/download/{filename:.+}", {"GET": rest_files.download, "HEAD": rest_files.download}),
+    ("/download/partial/{filename:.+}", {"GET": rest_files.download_part}),
+    ("/download/{filename:.+}", {"GET": rest_files.download}),
     ("/status", {"GET": listing.list_uploads}),
     ("/status/{filename:.+}", {"GET": rest_files.status}),
     ("/cleanup", {"DELETE": cleanup.cleanup}),
@@ -66,11 +69,16 @@ def add_routes(app: web.Application, site: Site) -> None:
         add("*", site.collection.rstrip("/"), tus.collection)
     add("*", site.collection + "{id}", tus.upload)
     for path, handlers in ROUTES:
-        for method, handler in ({**handlers, "OPTIONS": _preflight}).items():
+        for method, handler in (_with_head(handlers) | {"OPTIONS": _preflight}).items():
             add(method, site.prefix + path, handler)
     for path, handlers in LINK_ROUTES:
-        for method, handler in handlers.items():
+        for method, handler in _with_head(handlers).items():
             add(method, site.prefix + path, handler)
+
+
+def _with_head(handlers: dict[str, Handler]) -> dict[str, Handler]:
+    """HEAD is answered wherever GET is, by what answers that; aiohttp then sends no body. RFC 9110, section 9.1."""
+    return ({"HEAD": handlers["GET"]} if "GET" in handlers else {}) | handlers
 
 
 async def _preflight(request: web.Request) -> web.StreamResponse:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from tusserver.protocol.errors import BackendError
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -46,6 +48,14 @@ class Link:
     announce_key: str | None = None
 
 
+class TooManyLinks(BackendError):
+    """An owner has as many links as they may have."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} links are allowed")
+        self.most = most
+
+
 class Accounts(Protocol):
     """Users by name, links by id. Order, crashes and errors as `Infos` promises them.
 
@@ -80,8 +90,15 @@ class Accounts(Protocol):
         """Raises NotFound. What they uploaded stays."""
         ...
 
-    async def add_link(self, link: Link) -> None:
-        """Raises Conflict if the id exists."""
+    async def add_link(self, link: Link, *, most: int | None = None) -> None:
+        """Add a link.
+
+        Args:
+            most: how many links its owner may have, this one included, that have not expired when it is made.
+        Raises:
+            TooManyLinks: they have; however many are added at once, never more get in.
+            Conflict: the id exists.
+        """
         ...
 
     async def link(self, id: str) -> Link:

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tusserver.accounts.base import Link
+from tusserver.accounts.base import Link, TooManyLinks
 from tusserver.protocol.errors import NotFound
 from tusserver.protocol.ids import RANDOM_BYTES, is_id, make_id
 from tusserver.protocol.metadata import MIME_TYPE
@@ -33,6 +33,8 @@ KEY_BYTES = 32
 NUMBERS = ("max_size", "max_uploads", "expires_in")
 FIELDS = (*NUMBERS, "types", "announce")
 MOST_TYPES = 50
+# More than anybody hands out, and few enough for one list; expired ones do not count.
+MOST_LINKS = 1_000
 
 
 class LinkNotFound(Refusal):
@@ -53,6 +55,15 @@ class BadLink(Refusal):
     status, code, title = 422, "bad-link", "The link cannot be made as it was asked for"
 
 
+class LinksFull(Refusal):
+    """The owner has as many links as they may have."""
+
+    status, code, title = 409, "too-many-links", "There are too many upload links"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} links that have not expired are allowed; remove one", most=most)
+
+
 async def mint(request: web.Request) -> web.StreamResponse:
     """`POST /links`: a new link of the caller's. 201 with its address.
 
@@ -62,7 +73,10 @@ async def mint(request: web.Request) -> web.StreamResponse:
     owner = (await caller_of(request)).require()
     site = site_of(request)
     link = _parse(await read_json(request), site, owner)
-    await site.backends.accounts.add_link(link)
+    try:
+        await site.backends.accounts.add_link(link, most=MOST_LINKS)
+    except TooManyLinks as error:
+        raise LinksFull(error.most) from None
     told = describe(site, link) | ({} if link.announce_key is None else {"announce_key": link.announce_key})
     headers = {"Location": _address(site, link.id), "Cache-Control": "no-store"}
     return web.json_response(told, status=201, headers=headers)

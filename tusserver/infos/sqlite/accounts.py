@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Sequence
 
-from tusserver.accounts.base import Accounts, Link, User
+from tusserver.accounts.base import Accounts, Link, TooManyLinks, User
 from tusserver.infos.cursors import from_micros, to_micros
 from tusserver.infos.sqlite.database import changing
 from tusserver.infos.sqlite.infos import SqliteInfos
@@ -21,6 +22,8 @@ USERS = f"SELECT {_USER} FROM users ORDER BY name"
 
 _LINK = "id, owner, created_at, max_size, types, max_uploads, uploads, expires_at, announce, announce_key"
 ADD_LINK = f"INSERT INTO links ({_LINK}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+COUNT_LINKS = """SELECT count(*) FROM (SELECT 1 FROM links INDEXED BY links_owner
+    WHERE owner IS ? AND (expires_at IS NULL OR expires_at > ?) LIMIT ?)"""
 REMOVE_LINK = "DELETE FROM links WHERE id = ?"
 LINK = f"SELECT {_LINK} FROM links WHERE id = ?"
 LINKS = f"SELECT {_LINK} FROM links INDEXED BY links_owner WHERE owner IS ? ORDER BY created_at DESC, id DESC"
@@ -59,9 +62,18 @@ class SqliteAccounts:
     async def remove_user(self, name: str) -> None:
         await self._database.write(changing((to_text(name),), REMOVE_USER, missed=_no_user(name)), durable=True)
 
-    async def add_link(self, link: Link) -> None:
-        missed = Conflict(f"there is a link {link.id} already")
-        await self._database.write(changing(_link_row(link), ADD_LINK, missed=missed), durable=True)
+    async def add_link(self, link: Link, *, most: int | None = None) -> None:
+        add = changing(_link_row(link), ADD_LINK, missed=Conflict(f"there is a link {link.id} already"))
+
+        def act(connection: sqlite3.Connection) -> BackendError | None:
+            if most is not None:
+                values = (to_text(link.owner), to_micros(link.created_at), most)
+                (count,) = connection.execute(COUNT_LINKS, values).fetchone()
+                if count >= most:
+                    return TooManyLinks(most)
+            return add(connection)
+
+        await self._database.write(act, durable=True)
 
     async def link(self, id: str) -> Link:
         rows = await self._database.look_up(LINK, (id,))

@@ -31,16 +31,19 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "tusserver.stores": ("tusserver.protocol", "tusserver.workers"),
     "tusserver.infos": ("tusserver.protocol", "tusserver.workers", "tusserver.accounts.base"),
     "tusserver.lockers": ("tusserver.protocol", "tusserver.workers"),
+    "tusserver.imaging": ("tusserver.protocol", "tusserver.workers"),
     "tusserver.accounts": ("tusserver.protocol", "tusserver.workers"),
     "tusserver.service": ("tusserver.protocol", "tusserver.extensions", "tusserver.workers", *BASES),
     "tusserver.sweeper": ("tusserver.protocol", "tusserver.service", *BASES),
     "tusserver.archive": ("tusserver.protocol",),
+    "tusserver.gallery": ("tusserver.protocol", "tusserver.service", "tusserver.imaging", *BASES),
     "tusserver.setting_kinds": (),
     "tusserver.settings": ("tusserver.setting_kinds", "tusserver.protocol"),
     "tusserver.setting_sources": ("tusserver.settings",),
     "tusserver.web": (
         *("tusserver.protocol", "tusserver.extensions", "tusserver.service", "tusserver.settings"),
         *("tusserver.accounts", "tusserver.sweeper", "tusserver.archive", "tusserver.workers"),
+        "tusserver.gallery",
     ),
     "tusserver.app": (EVERYTHING,),
     "tusserver.serving": (EVERYTHING,),
@@ -55,6 +58,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
 
 # The doors of every library that is not Python's own, and of sqlite3, which is.
 DOORS: dict[str, tuple[str, ...]] = {
+    "PIL": ("tusserver.imaging.codec",),
     "aiohttp": ("tusserver.web", "tusserver.app", "tusserver.serving"),
     "cryptography": ("tusserver.web.auth",),
     "dotenv": ("tusserver.setting_sources",),

@@ -50,7 +50,7 @@ def wish(*parameters: tuple[str, str]) -> Wish | None:
     [
         (NotAnImage(), 415, "not-an-image", {}),
         (BadExtension("svg", ALLOWED), 415, "extension-not-allowed", {"allowed": ["jpeg", "jpg", "png", "webp"]}),
-        (ImageTooLarge("pixels", 40, 81), 413, "image-too-large", {"measure": "pixels", "limit": 40}),
+        (ImageTooLarge("pixels", 40, 81), 413, "image-too-large", {"measure": "pixels", "limit": 40, "found": 81}),
         (ImageTooLarge("frames", 100), 413, "image-too-large", {"measure": "frames", "limit": 100}),
         (NoFiles(), 406, "no-files", {}),
         (BadWish("w", "why"), 422, "bad-wish", {"parameter": "w"}),

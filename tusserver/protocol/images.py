@@ -58,14 +58,15 @@ class BadExtension(Refusal):
 class ImageTooLarge(Refusal):
     """More bytes, pixels or frames than are taken.
 
-    `measure` names what is counted (`bytes`, `pixels` of a frame, or `frames`), `limit` the most of it.
+    `measure` names what is counted (`bytes`, `pixels` of a frame, or `frames`), `limit` the most of it, `found` how much
+    there is, if that is known.
     """
 
     status, code, title = 413, "image-too-large", "The image is larger than this server takes"
 
     def __init__(self, measure: str, limit: int, found: int | None = None) -> None:
         said = f"more than {limit} {measure}" if found is None else f"{found} {measure}, more than the {limit}"
-        super().__init__(f"the image has {said} this server takes", measure=measure, limit=limit)
+        super().__init__(f"the image has {said} this server takes", measure=measure, limit=limit, found=found)
 
 
 class NoFiles(Refusal):

@@ -5,7 +5,7 @@ import { remember, resumable } from './memory.js'
 import { Pace } from './pace.js'
 import { Session } from './session.js'
 import { SignIn } from './sign-in.js'
-import { bytesLeft, createUploader, discard, largestSize, liveUpload, rememberFiles } from './uploader.js'
+import { bytesLeft, createUploader, discard, hasWork, largestSize, liveUpload, rememberFiles } from './uploader.js'
 import { Views } from './views.js'
 import { note, restrictions, welcome } from './visitor.js'
 import { bytes, left } from './words.js'
@@ -56,7 +56,8 @@ function reach(is) {
   showConnection()
 }
 
-const session = new Session(at(dataset.auth), showSession)
+const isBusy = () => uppy !== null && hasWork(uppy)
+const session = new Session(at(dataset.auth), { isBusy, onChange: showSession })
 const signIn = new SignIn(session)
 const links = new Links({ url: at(dataset.links), session, say })
 const views = isLinkPage
@@ -84,6 +85,7 @@ const hooks = {
   moved() {
     drawing ||= setTimeout(() => {
       drawing = 0
+      session.renew()
       list?.draw()
       showConnection()
     }, 250)

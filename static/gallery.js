@@ -1,5 +1,6 @@
 // The images among the uploads, as the server's /api/images tells them.
 
+import { forOthers, here } from './addresses.js'
 import { ask, erase, reason, Refused } from './asking.js'
 import { Tile } from './tile.js'
 
@@ -115,7 +116,7 @@ export class Gallery {
   /** An image that is shown, in the words of what can be done with several; nothing where there is none. */
   entry(id) {
     const item = this.#items.get(id)
-    return item && { id, name: item.original_filename, size: item.file_size, isComplete: true, link: item.preview_url }
+    return item && { id, name: item.original_filename, size: item.file_size, isComplete: true, link: item.link }
   }
 
   /** Delete an image with its upload. Raises Refused. */
@@ -145,6 +146,6 @@ export class Gallery {
 }
 
 function absolute(item) {
-  const full = (url) => new URL(url, document.baseURI).href
-  return { ...item, preview_url: full(item.preview_url), thumbnail_url: full(item.thumbnail_url) }
+  const { preview_url: preview, thumbnail_url: thumbnail } = item
+  return { ...item, preview_url: here(preview), thumbnail_url: here(thumbnail), link: forOthers(preview) }
 }

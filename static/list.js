@@ -1,5 +1,6 @@
 // The list of recent uploads: from the server's /status, or from this browser's memory where the server does not tell.
 
+import { forOthers, here } from './addresses.js'
 import { ask, erase, reason, Refused } from './asking.js'
 import { copyText } from './clipboard.js'
 import { Streams } from './events.js'
@@ -294,11 +295,10 @@ function isFreshImage(item, now) {
 
 /** What to hand on to others: an image may be looked at by its own address. */
 function linkTo(item) {
-  return item.preview_url ?? item.upload_url
+  return item.preview_url ? forOthers(item.preview_url) : item.upload_url
 }
 
 function absolute(item) {
-  const full = (url) => url && new URL(url, document.baseURI).href
-  const { upload_url: upload, preview_url: preview, thumbnail_url: thumbnail } = item
-  return { ...item, upload_url: full(upload), preview_url: full(preview), thumbnail_url: full(thumbnail) }
+  const thumbnail = item.thumbnail_url && here(item.thumbnail_url)
+  return { ...item, upload_url: new URL(item.upload_url, document.baseURI).href, thumbnail_url: thumbnail }
 }

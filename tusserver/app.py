@@ -16,6 +16,9 @@ from aiohttp import web
 from tusserver.accounts.base import Accounts
 from tusserver.accounts.keys import KeyFile
 from tusserver.extensions import offer
+from tusserver.gallery import Gallery, Rules
+from tusserver.imaging.base import Bounds
+from tusserver.imaging.images import Images
 from tusserver.infos.base import Quota
 from tusserver.infos.sqlite import SqliteAccounts, SqliteInfos
 from tusserver.lockers.host import HostLocker
@@ -36,6 +39,7 @@ from tusserver.web.site import Site
 log = logging.getLogger("tusserver")
 
 BYTES, DATABASE, SOCKETS, KEYS = "bytes", "tusserver.db", "run", "keys.json"
+DERIVED, SCRATCH = "derived", "scratch"
 # How often running bodies are looked at for one that rests too long, in seconds.
 LOOK_INTERVAL = 0.5
 
@@ -133,6 +137,32 @@ async def _opened(parts: _Parts) -> AsyncIterator[_Parts]:
             await backend.close()
 
 
+def _gallery(service: UploadService, settings: Settings) -> Gallery:
+    bounds = Bounds(settings.image_max_size, settings.image_max_pixels, settings.image_max_frames)
+    images = Images(
+        settings.upload_folder / DERIVED,
+        bounds,
+        workers=settings.image_workers,
+        timeout=settings.image_timeout,
+        cache_size=settings.image_cache,
+    )
+    rules = Rules(settings.allowed_extensions, settings.image_max_size, settings.image_optimise)
+    return Gallery(service, images, rules, settings.upload_folder / SCRATCH, secrets.token_bytes)
+
+
+@asynccontextmanager
+async def _showing(gallery: Gallery) -> AsyncIterator[None]:
+    """Images can be read in the block. Raises StartError."""
+    try:
+        await gallery.open()
+    except Unavailable as error:
+        raise StartError(str(error)) from error
+    try:
+        yield
+    finally:
+        await gallery.close()
+
+
 async def _look_after(service: UploadService, read_timeout: float) -> None:
     while True:
         await asyncio.sleep(min(LOOK_INTERVAL, read_timeout))
@@ -179,15 +209,22 @@ def setup(app: web.Application, settings: Settings, *, prefix: str = "") -> None
         parts.service,
         Names(parts.service),
         parts.sweeper,
+        _gallery(parts.service, settings),
         clock=_clock,
         prefix=prefix.rstrip("/"),
     )
     announcer = Announcer(parts.service, settings.announce_hosts, site.address)
     parts.service.ledger.on_complete = announcer.notice
+    parts.service.ledger.on_removed = site.gallery.forget
     add_routes(app, site)
 
     async def work(_: web.Application) -> AsyncIterator[None]:
-        async with _opened(parts), _authenticating(auth), _at_work(parts, settings, announcer):
+        async with (
+            _opened(parts),
+            _authenticating(auth),
+            _showing(site.gallery),
+            _at_work(parts, settings, announcer),
+        ):
             yield
 
     async def stop(_: web.Application) -> None:

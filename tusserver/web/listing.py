@@ -66,7 +66,7 @@ def describe(site: Site, upload: Upload) -> dict[str, object]:
     percent = 100.0 if upload.is_complete else None
     if percent is None and upload.length:
         percent = round(100 * upload.offset / upload.length, 1)
-    told = {
+    told: dict[str, object] = {
         "upload_id": upload.id,
         "filename": upload.filename,
         "status": STATUS[upload.state],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,6 +16,11 @@ from tusserver.web.json_body import request_goes_on
 from tusserver.web.site import site_of
 
 PIECE = 1 << 16
+# What aiohttp's reader raises for a form that is none, or would, if warnings were errors.
+UNREADABLE = (
+    *(ValueError, AssertionError, LookupError, RuntimeError, Warning),
+    *(web.HTTPException, HttpProcessingError),
+)
 
 
 class BadMultipart(Refusal):
@@ -39,8 +45,7 @@ async def arriving(request: web.Request) -> AsyncIterator[None]:
         raise BodyStalled("the form stopped arriving") from None
     except web.RequestPayloadError as error:
         raise ConnectionResetError("the connection broke inside the form") from error
-    # What aiohttp's reader raises for a form that is none.
-    except (ValueError, AssertionError, LookupError, RuntimeError, web.HTTPException, HttpProcessingError) as error:
+    except UNREADABLE as error:
         raise BadMultipart("it does not parse") from error
 
 
@@ -67,9 +72,20 @@ async def next_part(request: web.Request, form: MultipartReader) -> BodyPartRead
         part = await form.next()
     if part is None:
         return None
-    if not isinstance(part, BodyPartReader) or part.name is None:
+    if not isinstance(part, BodyPartReader) or not _is_field(part):
         raise BadMultipart("a part is no field of a form")
     return part
+
+
+def _is_field(part: BodyPartReader) -> bool:
+    """It says its name, and everything else that it says of itself parses; aiohttp only warns of what does not."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            name, _ = part.name, part.filename
+        except Warning:
+            return False
+    return name is not None
 
 
 async def next_piece(request: web.Request, part: BodyPartReader) -> bytes:

@@ -8,6 +8,7 @@ from tusserver.web import (
     api_pages,
     cleanup,
     health,
+    images,
     links,
     listing,
     openapi,
@@ -43,6 +44,9 @@ ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
     ("/status/{filename:.+}", {"GET": rest_files.status}),
     ("/cleanup", {"DELETE": cleanup.cleanup}),
     ("/links", {"GET": links.list_links, "POST": links.mint}),
+    ("/api/upload", {"POST": images.upload}),
+    ("/api/images", {"GET": images.list_images}),
+    ("/api/images/{stored_filename}", {"DELETE": images.remove}),
 )
 # They answer OPTIONS themselves, and any method that `X-HTTP-Method-Override` stands in for.
 LINK_ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
@@ -68,7 +72,8 @@ def add_routes(app: web.Application, site: Site) -> None:
     if site.collection != "/":
         add("*", site.collection.rstrip("/"), tus.collection)
     add("*", site.collection + "{id}", tus.upload)
-    for path, handlers in ROUTES:
+    shown: dict[str, Handler] = {"GET": images.show}
+    for path, handlers in (*ROUTES, (site.settings.upload_url_path + "/{stored_filename}", shown)):
         for method, handler in (_with_head(handlers) | {"OPTIONS": _preflight}).items():
             add(method, site.prefix + path, handler)
     for path, handlers in LINK_ROUTES:

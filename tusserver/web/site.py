@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from tusserver.gallery import Gallery
 from tusserver.protocol.origins import Seen, seen
 from tusserver.service import Backends, Names, UploadService
 from tusserver.settings import Settings
@@ -28,6 +29,7 @@ class Site:
     service: UploadService
     names: Names
     sweeper: Sweeper
+    gallery: Gallery
     clock: Callable[[], datetime]
     prefix: str
 

@@ -73,7 +73,7 @@ def add_routes(app: web.Application, site: Site) -> None:
         add("*", site.collection.rstrip("/"), tus.collection)
     add("*", site.collection + "{id}", tus.upload)
     shown: dict[str, Handler] = {"GET": images.show}
-    for path, handlers in (*ROUTES, (site.settings.upload_url_path + "/{stored_filename}", shown)):
+    for path, handlers in (*ROUTES, (site.settings.upload_url_path.rstrip("/") + "/{stored_filename}", shown)):
         for method, handler in (_with_head(handlers) | {"OPTIONS": _preflight}).items():
             add(method, site.prefix + path, handler)
     for path, handlers in LINK_ROUTES:

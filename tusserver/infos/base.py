@@ -91,7 +91,8 @@ class Infos(Protocol):
         Raises:
             OverQuota: its owner (None is one too) or its link has no room for it; however many come at once, in
                 whichever process, never more get in than there is room for.
-            Conflict: the id exists.
+            Conflict: the id exists; or `same_final` gives another one, for a `concat` that is not None, that has not
+                failed, nor expired when this one is made. However many come at once, only one of them gets in.
         Whatever it raises, nothing is changed, the count of the link neither.
         """
         ...

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from weakref import WeakValueDictionary
 
-from tusserver.protocol.errors import BackendError, NotFound
+from tusserver.protocol.errors import BackendError, Conflict, NotFound
 from tusserver.protocol.refusals import BadParts, Refusal, UploadNotFound
 from tusserver.protocol.rules import judge_final
 from tusserver.protocol.uploads import Kind, State, Upload
@@ -57,7 +57,12 @@ class Finals:
         length = judge_final(parts, limits, ledger.clock(), may_be_unfinished=self._may_be_unfinished)
         upload = replace(upload, length=length)
         await ledger.store.create(upload.id)
-        await ledger.enter(upload, durable=False)
+        try:
+            await ledger.enter(upload, durable=False)
+        except Conflict:
+            if (same := await self._same(upload)) is None:
+                raise
+            return same  # another process was asked too
         return upload
 
     async def _part(self, id: str, owner: str | None) -> Upload:

@@ -5,23 +5,27 @@ from __future__ import annotations
 import sqlite3
 
 from tusserver.infos.base import Quota
+from tusserver.infos.cursors import to_micros
 from tusserver.infos.sqlite import queries
 from tusserver.infos.sqlite.database import changing
 from tusserver.infos.sqlite.quotas import over_link, over_quota
-from tusserver.infos.sqlite.rows import facts_row, has_facts, to_row, to_text
+from tusserver.infos.sqlite.rows import facts_row, has_facts, same_final_row, to_row, to_text
 from tusserver.infos.sqlite.writer import Act
 from tusserver.protocol.errors import BackendError, Conflict, NotFound
-from tusserver.protocol.uploads import Facts, Upload
+from tusserver.protocol.uploads import Facts, Kind, Upload
 
 
 def adding(upload: Upload, quota: Quota | None) -> Act:
     """Make a record, and count it at its link."""
     add = changing(to_row(upload), queries.CREATE, missed=Conflict(f"upload {upload.id} exists already"))
-    if quota is None and upload.link is None and not has_facts(upload):
+    is_named = upload.kind is Kind.FINAL and upload.concat is not None
+    if quota is None and upload.link is None and not has_facts(upload) and not is_named:
         return add
 
     def act(connection: sqlite3.Connection) -> BackendError | None:
-        refusal: BackendError | None = None if quota is None else over_quota(connection, upload, quota)
+        refusal: BackendError | None = _made(connection, upload) if is_named else None
+        if refusal is None and quota is not None:
+            refusal = over_quota(connection, upload, quota)
         refusal = refusal or over_link(connection, upload) or _taken(connection, upload) or add(connection)
         if refusal is None and has_facts(upload):
             refusal = _learning(queries.LEARN, upload.id, upload.facts)(connection)
@@ -30,6 +34,12 @@ def adding(upload: Upload, quota: Quota | None) -> Act:
         return refusal
 
     return act
+
+
+def _made(connection: sqlite3.Connection, upload: Upload) -> BackendError | None:
+    values = (*same_final_row(upload), to_micros(upload.created_at))
+    found = connection.execute(queries.IS_MADE, values).fetchone()
+    return None if found is None else Conflict(f"final upload {found[0]} is the same")
 
 
 def _taken(connection: sqlite3.Connection, upload: Upload) -> BackendError | None:

@@ -13,7 +13,7 @@ from tusserver.infos.cursors import format_cursor, parse_cursor, to_micros
 from tusserver.infos.sqlite import queries
 from tusserver.infos.sqlite.changes import adding, not_found, noting, saving
 from tusserver.infos.sqlite.database import Database, changing
-from tusserver.infos.sqlite.rows import Row, final_key, from_row, to_text
+from tusserver.infos.sqlite.rows import Row, from_row, same_final_row, to_text
 from tusserver.protocol.errors import NotFound, Unavailable
 from tusserver.protocol.uploads import Facts, State, Upload
 
@@ -120,8 +120,7 @@ class SqliteInfos:
         return await self._find(queries.FINALS_OF, (part,))
 
     async def same_final(self, wanted: Upload) -> Upload | None:
-        fields = (to_text(wanted.owner), to_text(wanted.concat), to_text(wanted.metadata))
-        found = await self._find(queries.SAME_FINAL, (final_key(wanted), *fields))
+        found = await self._find(queries.SAME_FINAL, same_final_row(wanted))
         return found[0] if found else None
 
     async def known(self, ids: Collection[str]) -> set[str]:

@@ -55,9 +55,12 @@ OLDER_OF_NAME = f"""{_SELECT} INDEXED BY uploads_name
     ORDER BY created_at DESC, id DESC LIMIT 100"""
 FINALS_OF = f"""{_SELECT} WHERE id IN (SELECT final FROM parts WHERE part = ?)
     AND kind = 'final' AND state IN ('pending', 'receiving') ORDER BY created_at, id"""
-SAME_FINAL = f"""{_SELECT} INDEXED BY uploads_final
-    WHERE final_key = ? AND kind = 'final' AND owner IS ? AND concat IS ? AND metadata IS ?
+_SAME_FINAL = """{select} INDEXED BY uploads_final
+    WHERE final_key = ?1 AND kind = 'final' AND owner IS ?2 AND concat IS ?3 AND metadata IS ?4
     ORDER BY created_at DESC, id DESC LIMIT 1"""
+SAME_FINAL = _SAME_FINAL.format(select=_SELECT)
+IS_MADE = f"""SELECT id FROM ({_SAME_FINAL.format(select="SELECT id, state, expires_at FROM uploads")})
+    WHERE state <> 'failed' AND (expires_at IS NULL OR expires_at > ?5)"""
 
 TOTALS = "SELECT high, low, unknown, open FROM totals WHERE owner = ifnull(?, x'')"
 _COUNT_RECENT = """SELECT count(*) FROM (SELECT 1 FROM uploads INDEXED BY {index}

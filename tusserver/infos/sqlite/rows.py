@@ -67,6 +67,11 @@ def final_key(upload: Upload) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
 
 
+def same_final_row(upload: Upload) -> Row:
+    """The values that two final uploads which are the same have in common."""
+    return (final_key(upload), to_text(upload.owner), to_text(upload.concat), to_text(upload.metadata))
+
+
 def to_row(upload: Upload) -> Row:
     """The values of `COLUMNS`."""
     chunk = upload.last_chunk

@@ -16,7 +16,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from PIL import AvifImagePlugin, GifImagePlugin, Image, ImageCms, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+from PIL import (
+    AvifImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageCms,
+    JpegImagePlugin,
+    PngImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
 
 from tusserver.imaging.base import Bounds, Seen
 from tusserver.protocol.images import (
@@ -145,7 +154,9 @@ def _opened(path: Path, bounds: Bounds, promised: str | None) -> Iterator[tuple[
     """The image, with its header read and judged, and its content type. Decoding in the block raises refusals only."""
     data = _bytes_of(path, bounds)
     content_type = image_type_of(data)
-    judge_type(promised or content_type or "an image", data)
+    if content_type is None and promised is None:
+        raise NotAnImage("the file is no image that is known here")
+    judge_type(promised or str(content_type), data)
     assert content_type is not None
     with _refusing(content_type, bounds):
         if content_type == PNG:
@@ -176,6 +187,8 @@ def _refusing(content_type: str, bounds: Bounds) -> Iterator[None]:
         raise ImageTooLarge("pixels", bounds.max_pixels) from error
     except MemoryError as error:
         raise NotAnImage("reading it takes more memory than one image may have") from error
+    except UnidentifiedImageError as error:  # whose text names an object of this program
+        raise NotAnImage(f"it begins as {content_type}, but its header is broken") from error
     except Exception as error:  # what parsers raise of broken bytes has no common kind: struct.error, EOFError, ...
         raise NotAnImage(f"it cannot be read as {content_type}: {str(error)[:200]}") from error
 

@@ -34,6 +34,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "tusserver.imaging": ("tusserver.protocol", "tusserver.workers"),
     "tusserver.accounts": ("tusserver.protocol", "tusserver.workers"),
     "tusserver.service": ("tusserver.protocol", "tusserver.extensions", "tusserver.workers", *BASES),
+    "tusserver.scanner": ("tusserver.protocol",),
     "tusserver.sweeper": ("tusserver.protocol", "tusserver.service", *BASES),
     "tusserver.archive": ("tusserver.protocol",),
     "tusserver.gallery": ("tusserver.protocol", "tusserver.service", "tusserver.imaging", *BASES),

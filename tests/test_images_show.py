@@ -15,7 +15,8 @@ from tests.image_client import server_of, taken, until
 from tests.pictures import noise, opened, picture
 from tests.rest_client import RestClient, owners_of, refused
 from tests.tus_client import Reply, TusClient
-from tusserver.settings import Previews
+from tusserver.app import StartError, make_app
+from tusserver.settings import Previews, Settings
 
 PNG, JPEG = picture("PNG", (40, 20)), noise("JPEG", (400, 200))
 
@@ -237,3 +238,18 @@ async def test_a_page_of_another_origin_may_show_and_read_it(rest: RestClient) -
     assert reply.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
     preflight = await rest.send("OPTIONS", "/uploads/a.jpg", Origin="https://example.com")
     assert preflight.status == 204
+
+
+@pytest.mark.parametrize(
+    "path", ["/files", "/status", "/download/pictures", "/api/images", "/static/pictures", "/links"]
+)
+def test_a_path_for_images_where_another_route_would_answer_stops_the_start(tmp_path: Path, path: str) -> None:
+    with pytest.raises(StartError, match=f"upload_url_path: {path} "):
+        make_app(Settings(upload_folder=tmp_path, upload_url_path=path))
+
+
+async def test_images_may_be_shown_under_a_path_of_any_depth(aiohttp_client: AiohttpClient, tmp_path: Path) -> None:
+    rest = await server_of(aiohttp_client, tmp_path, upload_url_path="/media/pictures/2026")
+    (one,) = await taken(rest, ("a.jpg", JPEG))
+    assert one["preview_url"].endswith("/media/pictures/2026/a.jpg")
+    assert (await rest.send("GET", "/media/pictures/2026/a.jpg")).body == JPEG

@@ -33,7 +33,7 @@ from tusserver.sweeper import Report, Sweeper
 from tusserver.web.announce import Announcer
 from tusserver.web.auth import AUTH, Authenticator
 from tusserver.web.cors import everywhere
-from tusserver.web.routes import add_routes
+from tusserver.web.routes import add_routes, hiding_images
 from tusserver.web.site import Site
 
 log = logging.getLogger("tusserver")
@@ -194,13 +194,15 @@ def setup(app: web.Application, settings: Settings, *, prefix: str = "") -> None
     Args:
         prefix: path under which everything lies, for example ``"/uploads"``.
     Raises:
-        StartError: the public key of the settings cannot be read; when the application starts, if the folder, the
-            database or the keys cannot be used.
+        StartError: the public key of the settings cannot be read, or images would have the path of another route; when
+            the application starts, if the folder, the database or the keys cannot be used.
 
     Where that application listens is not known here: `settings.auth` is judged by `settings.host`, so whoever listens
     on more than a loopback address sets one of the two.
     `checksum-trailer` is offered only where `Runner` runs the application: aiohttp drops trailers elsewhere.
     """
+    if (path := hiding_images(settings)) is not None:
+        raise StartError(f"upload_url_path: {settings.upload_url_path} lies in {path}; images need a path of their own")
     parts = _put_together(settings)
     app[AUTH] = auth = _authenticator(settings)
     site = Site(

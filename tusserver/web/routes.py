@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from tusserver.settings import Settings
 from tusserver.web import (
     api_pages,
     cleanup,
@@ -55,6 +56,12 @@ LINK_ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
 )
 
 
+def hiding_images(settings: Settings) -> str | None:
+    """The path that would answer in place of the images under `upload_url_path`; None, as it should be."""
+    paths = [settings.tus_path + "{id}", *(path for path, _ in (*ROUTES, *LINK_ROUTES) if "{" in path)]
+    return next((path for path in paths if f"{settings.upload_url_path}/".startswith(path.partition("{")[0])), None)
+
+
 async def _wait_with_continue(request: web.Request) -> None:
     """`100 Continue` is sent once every check has passed, not before: see RequestBody.accept."""
 
@@ -73,7 +80,7 @@ def add_routes(app: web.Application, site: Site) -> None:
         add("*", site.collection.rstrip("/"), tus.collection)
     add("*", site.collection + "{id}", tus.upload)
     shown: dict[str, Handler] = {"GET": images.show}
-    for path, handlers in (*ROUTES, (site.settings.upload_url_path.rstrip("/") + "/{stored_filename}", shown)):
+    for path, handlers in (*ROUTES, (site.settings.upload_url_path + "/{stored_filename}", shown)):
         for method, handler in (_with_head(handlers) | {"OPTIONS": _preflight}).items():
             add(method, site.prefix + path, handler)
     for path, handlers in LINK_ROUTES:

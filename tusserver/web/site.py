@@ -44,7 +44,7 @@ class Site:
 
     def preview(self, stored_filename: str) -> str:
         """Where an image is shown: a path, absolute when BASE_URL is set."""
-        path = f"{self.prefix}{self.settings.upload_url_path.rstrip('/')}/{quote(stored_filename)}"
+        path = f"{self.prefix}{self.settings.upload_url_path}/{quote(stored_filename)}"
         return (self.settings.base_url or "").rstrip("/") + path
 
     def seen(self, request: web.Request) -> Seen:

@@ -1,7 +1,7 @@
 // The bar for what is chosen: one ZIP of all, their links, deleting them.
 
-import { reason } from './asking.js'
-import { copyText } from './clipboard.js'
+import { ask, reason } from './asking.js'
+import { copyLinks } from './clipboard.js'
 import { confirmDeletion } from './question.js'
 import { bytes } from './words.js'
 
@@ -15,17 +15,22 @@ export class Chosen {
   #isBusy = false
 
   /**
-   * `selection` tells what is chosen; `view()` gives the list or the gallery, whichever is shown; `onDelete(ids)` is told
-   * what was deleted.
+   * `session` says who asks; `selection` tells what is chosen; `view()` gives the list or the gallery, whichever is shown.
+   * `onDelete(ids)` is told what was deleted, and that the views may be out of date.
    */
-  constructor({ zipUrl, selection, view, say, onDelete }) {
-    Object.assign(this, { zipUrl, selection, view, say, onDelete })
+  constructor({ zipUrl, session, selection, view, say, onDelete }) {
+    Object.assign(this, { zipUrl, session, selection, view, say, onDelete })
     $('chosen-none').addEventListener('click', () => this.#letGo())
-    $('chosen-copy').addEventListener('click', () => this.#copy())
+    $('chosen-copy').addEventListener('click', () => {
+      const whole = this.#entries().filter((entry) => entry.isComplete)
+      copyLinks(whole, session, say)
+    })
     $('chosen-delete').addEventListener('click', () => this.delete())
     $('chosen').addEventListener('keydown', (event) => event.key === 'Escape' && this.#letGo())
-    // The browser fetches the archive by itself, so it can pause it and go on with it.
-    $('chosen-zip').addEventListener('click', () => this.say('The download begins. Your browser shows how far it is.'))
+    $('chosen-zip').addEventListener('click', (event) => {
+      event.preventDefault()
+      this.#download($('chosen-zip').href)
+    })
   }
 
   /** Show how much is chosen, and what can be done with it. */
@@ -59,6 +64,21 @@ export class Chosen {
     $('chosen-note').hidden = !note
   }
 
+  /** Have the browser fetch the archive by itself, so that it can pause it and go on with it. */
+  async #download(href) {
+    if (!href) return
+    try {
+      await ask(href, { method: 'HEAD', headers: this.session.headers() })
+      Object.assign(document.createElement('a'), { href, download: '' }).click()
+      this.say('The download has begun: your browser shows how far it is.')
+    } catch (error) {
+      if (error.status === 401) this.session.refused('GET')
+      const isGone = [404, 409, 410].includes(error.status)
+      this.say(`There is no ZIP: ${isGone ? 'one of them is not there any more' : reason(error)}`)
+      this.onDelete([])
+    }
+  }
+
   #zipAddress(ids) {
     const day = new Date().toLocaleDateString('sv') // as ISO 8601 has it
     return `${this.zipUrl}?name=uploads-${day}&uploads=${ids.join(',')}`
@@ -72,13 +92,6 @@ export class Chosen {
     const [first] = this.selection.ids
     this.selection.clear()
     this.#focus(first)
-  }
-
-  async #copy() {
-    const links = this.#entries().flatMap((entry) => (entry.isComplete ? [entry.link] : []))
-    const copied = await copyText(links.join('\n'))
-    const what = links.length === 1 ? 'Link copied' : `${links.length} links copied`
-    this.say(copied ? what : `Copy it by hand: ${links[0]}`)
   }
 
   /** Ask, and delete what is chosen. What could not be deleted stays chosen, to be tried again. */

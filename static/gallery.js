@@ -1,6 +1,6 @@
 // The images among the uploads, as the server's /api/images tells them.
 
-import { forOthers, here } from './addresses.js'
+import { forOthers, here, picture } from './addresses.js'
 import { ask, erase, reason, Refused } from './asking.js'
 import { Tile } from './tile.js'
 
@@ -15,11 +15,12 @@ export class Gallery {
   #running = null
 
   /**
-   * `url` is the address of /api/images. `session` says who asks. `open(id)` shows an image large; `onDraw()`, the tiles
-   * may be others; `onReach(is)`, whether the server answers.
+   * `url` is the address of /api/images. `session` says who asks. `arePreviewsPublic`: whoever has the link of an image
+   * sees it. `open(id)` shows an image large; `onDraw()`, the tiles may be others; `onReach(is)`, whether the server
+   * answers.
    */
-  constructor({ url, session, open, onReach, onDraw }) {
-    Object.assign(this, { url, session, open, onReach, onDraw })
+  constructor({ url, session, arePreviewsPublic, open, onReach, onDraw }) {
+    Object.assign(this, { url, session, arePreviewsPublic, open, onReach, onDraw })
     $('more-images').addEventListener('click', () => this.more())
   }
 
@@ -116,7 +117,9 @@ export class Gallery {
   /** An image that is shown, in the words of what can be done with several; nothing where there is none. */
   entry(id) {
     const item = this.#items.get(id)
-    return item && { id, name: item.original_filename, size: item.file_size, isComplete: true, link: item.link }
+    if (!item) return null
+    const { original_filename: name, file_size: size, link } = item
+    return { id, name, size, link, isComplete: true, isPublic: this.arePreviewsPublic }
   }
 
   /** Delete an image with its upload. Raises Refused. */
@@ -146,6 +149,6 @@ export class Gallery {
 }
 
 function absolute(item) {
-  const { preview_url: preview, thumbnail_url: thumbnail } = item
-  return { ...item, preview_url: here(preview), thumbnail_url: here(thumbnail), link: forOthers(preview) }
+  const { preview_url: preview, thumbnail_url: thumbnail, upload_id: id } = item
+  return { ...item, preview_url: here(preview), thumbnail_url: picture(thumbnail, id), link: forOthers(preview) }
 }

@@ -1,8 +1,8 @@
 // The list of recent uploads: from the server's /status, or from this browser's memory where the server does not tell.
 
-import { forOthers, here } from './addresses.js'
+import { forOthers, picture } from './addresses.js'
 import { ask, erase, reason, Refused } from './asking.js'
-import { copyText } from './clipboard.js'
+import { copyLinks } from './clipboard.js'
 import { Streams } from './events.js'
 import { idOf, remembered, forget } from './memory.js'
 import { Row } from './row.js'
@@ -31,10 +31,12 @@ export class UploadList {
   /**
    * `statusUrl` is the address of /status. `session` says who asks. `live(url)` gives what this page does with an
    * upload: nothing or `{ state, offset, remove() }`. `resumable()` gives the addresses whose file, added again, goes on.
-   * `arrivals` hears of images; `onDraw()`, the rows may be others; `onDelete(id)`, an upload was deleted here.
+   * `arePreviewsPublic`: whoever has the link of an image sees it. `arrivals` hears of images; `onDraw()`, the rows may
+   * be others; `onDelete(id)`, an upload was deleted here.
    */
-  constructor({ statusUrl, session, live, resumable, arrivals, say, onReach, onDraw, onDelete }) {
-    Object.assign(this, { statusUrl, session, live, resumable, arrivals, say, onReach, onDraw, onDelete })
+  constructor({ statusUrl, session, arePreviewsPublic, live, resumable, arrivals, say, onReach, onDraw, onDelete }) {
+    Object.assign(this, { statusUrl, session, arePreviewsPublic, live, resumable, arrivals })
+    Object.assign(this, { say, onReach, onDraw, onDelete })
     this.#streams = new Streams({
       statusUrl,
       onEvent: (url, told) => this.#hear(url, told),
@@ -224,7 +226,10 @@ export class UploadList {
   /** An upload that is shown, in the words of what can be done with several; nothing where there is none. */
   entry(id) {
     const item = [...this.#items.values()].find((one) => idOf(one) === id)
-    return item && { id, name: item.filename, size: item.size, isComplete: item.status === 'complete', link: linkTo(item) }
+    if (!item) return null
+    const isPublic = Boolean(item.preview_url) && this.arePreviewsPublic
+    const facts = { id, name: item.filename, size: item.size, isComplete: item.status === 'complete' }
+    return { ...facts, isPublic, link: linkTo(item) }
   }
 
   /** Delete an upload everywhere. Raises Refused. */
@@ -253,11 +258,8 @@ export class UploadList {
     return row
   }
 
-  async #copy(item) {
-    const copied = await copyText(item.upload_url)
-    const done = this.session.state === 'open' ? 'Link copied' : 'Link copied. It opens only where you are signed in.'
-    this.say(copied ? done : `Copy it by hand: ${item.upload_url}`)
-    return copied
+  #copy(item) {
+    return copyLinks([this.entry(idOf(item))], this.session, this.say)
   }
 
   async #remove(item) {
@@ -299,6 +301,6 @@ function linkTo(item) {
 }
 
 function absolute(item) {
-  const thumbnail = item.thumbnail_url && here(item.thumbnail_url)
+  const thumbnail = item.thumbnail_url && picture(item.thumbnail_url, item.upload_id)
   return { ...item, upload_url: new URL(item.upload_url, document.baseURI).href, thumbnail_url: thumbnail }
 }

@@ -65,6 +65,7 @@ const views = isLinkPage
   : new Views({
       urls: { status: at(dataset.status), images: at(dataset.images), zip: at(dataset.zip) },
       session,
+      arePreviewsPublic: dataset.previews === 'public',
       live: (url) => uppy && liveUpload(uppy, url),
       resumable,
       say,

@@ -1,5 +1,6 @@
 // One image in the gallery: an element that is kept and changed in place.
 
+import { picture } from './addresses.js'
 import { bytes } from './words.js'
 
 // A thumbnail may be made while many others are; it is asked for again after these pauses.
@@ -48,7 +49,7 @@ export class Tile {
     const image = this.part('img')
     this.#show('waiting')
     this.load = () => {
-      image.srcset = `${item.thumbnail_url} 1x, ${derived(item, 'w=640')} 2x`
+      image.srcset = `${item.thumbnail_url} 1x, ${picture(item.preview_url, item.upload_id, 'w=640')} 2x`
       image.src = item.thumbnail_url
     }
     this.load()
@@ -64,9 +65,4 @@ export class Tile {
     this.#tries += 1
     return undefined
   }
-}
-
-/** The address of an image in another size or form: ``derived(item, 'w=1600&format=webp')``. */
-export function derived(item, wish) {
-  return `${item.preview_url}?${wish}`
 }

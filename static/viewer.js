@@ -1,7 +1,7 @@
 // One image at a time, large, over the page.
 
+import { picture } from './addresses.js'
 import { bytes } from './words.js'
-import { derived } from './tile.js'
 
 const LARGE = 'w=1600&format=webp'
 const SWIPE = 50 // pixels
@@ -57,14 +57,14 @@ export class Viewer {
     frame.setProperty('--width', item.width)
     frame.setProperty('--height', item.height)
     $('viewer-thumbnail').src = item.thumbnail_url
-    $('viewer-image').src = derived(item, LARGE)
+    $('viewer-image').src = large(item)
     $('viewer-image').alt = item.original_filename
     $('viewer-name').textContent = item.original_filename
     $('viewer-facts').textContent = `${item.width} × ${item.height} · ${bytes(item.file_size)}`
     $('viewer-download').href = item.preview_url
     $('viewer-download').download = item.original_filename
     this.#count(index)
-    for (const near of [images[index + 1], images[index - 1]]) if (near) new Image().src = derived(near, LARGE)
+    for (const near of [images[index + 1], images[index - 1]]) if (near) new Image().src = large(near)
   }
 
   #count(index) {
@@ -117,4 +117,8 @@ export class Viewer {
     // Beside the image there is nothing: a click there goes back.
     stage.addEventListener('click', (event) => event.target === stage && $('viewer').close())
   }
+}
+
+function large(item) {
+  return picture(item.preview_url, item.upload_id, LARGE)
 }

@@ -2,7 +2,7 @@
 
 import { Arrivals } from './arrivals.js'
 import { Chosen } from './chosen.js'
-import { copyText } from './clipboard.js'
+import { copyLinks } from './clipboard.js'
 import { Gallery } from './gallery.js'
 import { UploadList } from './list.js'
 import { rememberView, rememberedView } from './memory.js'
@@ -19,24 +19,27 @@ export class Views {
 
   /**
    * `urls` are the addresses of /status, /api/images and /zip. `session` says who asks; `say(text)` is for people;
-   * `onReach(is)` is told whether the server answers. `live` and `resumable` are for the list.
+   * `onReach(is)` is told whether the server answers. `arePreviewsPublic`: whoever has the link of an image sees it.
+   * `live` and `resumable` are for the list.
    */
-  constructor({ urls, session, live, resumable, say, onReach }) {
+  constructor({ urls, session, arePreviewsPublic, live, resumable, say, onReach }) {
     this.say = say
-    const shared = { session, onReach, onDraw: () => this.#drawn() }
+    const shared = { session, arePreviewsPublic, onReach, onDraw: () => this.#drawn() }
     const arrivals = new Arrivals(() => this.refresh())
     const onDelete = (ids) => this.#deleted(ids)
     const lists = { statusUrl: urls.status, live, resumable, arrivals, say, onDelete: (id) => onDelete([id]) }
     this.list = new UploadList({ ...shared, ...lists })
     this.gallery = new Gallery({ ...shared, url: urls.images, open: (id) => this.viewer.open(id) })
-    const acts = { copy: (id) => this.#copy(id), remove: (id) => this.#remove(id) }
+    const copy = (id) => copyLinks([this.gallery.entry(id)], session, say)
+    const acts = { copy, remove: (id) => this.#remove(id) }
     this.viewer = new Viewer({ gallery: this.gallery, ...acts })
     this.selection = new Selection({
       places: Object.values(PLACES).map($),
       onChange: () => this.chosen.draw(),
       onDelete: () => this.chosen.delete(),
     })
-    this.chosen = new Chosen({ zipUrl: urls.zip, selection: this.selection, view: () => this.shown, say, onDelete })
+    const { selection } = this
+    this.chosen = new Chosen({ zipUrl: urls.zip, session, selection, view: () => this.shown, say, onDelete })
     $('refresh').addEventListener('click', () => this.refresh())
     for (const name of Object.keys(PLACES)) $(`view-${name}`).addEventListener('click', () => this.#choose(name))
     document.addEventListener('visibilitychange', () => document.hidden || this.#refreshGallery())
@@ -89,11 +92,7 @@ export class Views {
       this.gallery.drop(id)
     }
     this.list.refreshSoon()
-  }
-
-  async #copy(id) {
-    const { link } = this.gallery.entry(id)
-    this.say((await copyText(link)) ? 'Link copied' : `Copy it by hand: ${link}`)
+    this.#refreshGallery()
   }
 
   async #remove(id) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +177,66 @@ async def test_a_file_that_has_come_counts_for_its_own_size(aiohttp_client: Aioh
     )
     files = [(f"{number}.jpg", jpeg_of(9_000)) for number in range(20)]
     assert len(await taken(rest, *files)) == 20
+
+
+async def in_pieces(body: bytes) -> AsyncIterator[bytes]:
+    """A body that a slow line brings; what reads forms waits for one piece more than it gives."""
+    for start in range(0, len(body), 200):
+        yield body[start : start + 200]
+        await asyncio.sleep(0.02)
+
+
+async def test_a_file_of_an_act_that_goes_on_is_nobody_elses_to_change(
+    aiohttp_client: AiohttpClient, tmp_path: Path
+) -> None:
+    rest = await server_of(aiohttp_client, tmp_path, lock_timeout=0.2)
+    may_end = asyncio.Event()
+
+    async def slowly() -> Any:
+        async for piece in in_pieces(file(PNG) + file(JPEG, "b.jpg")[:-100]):
+            yield piece
+        await may_end.wait()
+        yield file(JPEG, "b.jpg")[-100:] + END
+
+    act = asyncio.create_task(rest.send("POST", "/api/upload", slowly(), Content_Type=FORM))
+
+    async def has_come() -> bool:
+        return any(one["size"] == len(PNG) for one in await listed(rest))
+
+    await until(has_come)
+    (first,) = [one for one in await listed(rest) if one["size"] is not None]
+    assert (first["status"], first["offset"]) == ("pending", 0)
+    for reply in (
+        await rest.tus.patch(first["upload_url"], 0, PNG),
+        await rest.tus.send("DELETE", first["upload_url"]),
+        await rest.complete("a.png"),
+    ):
+        assert refused(reply) == (423, "upload-busy")
+    may_end.set()
+    assert (await act).status == 200
+    assert (await rest.send("GET", "/uploads/a.png")).body == PNG
+
+
+async def test_whoever_takes_over_a_file_that_is_arriving_ends_the_act(rest: RestClient, tmp_path: Path) -> None:
+    async def slowly() -> Any:
+        async for piece in in_pieces(file(PNG) + file(JPEG, "b.jpg")[:-100]):
+            yield piece
+        rests.set()
+        await asyncio.sleep(5)
+
+    rests = asyncio.Event()
+    act = asyncio.create_task(rest.send("POST", "/api/upload", slowly(), Content_Type=FORM))
+
+    async def arriving() -> list[dict[str, Any]]:
+        return [one for one in await listed(rest) if one["filename"] == "b.jpg" and one["offset"]]
+
+    await rests.wait()
+    await until(arriving)
+    (second,) = await arriving()
+    await rest.tus.patch(second["upload_url"], second["offset"], b"<script>")
+    assert refused(await act) == (423, "taken-over")
+
+    async def is_gone() -> bool:
+        return not await listed(rest) and not stored(tmp_path)
+
+    await until(is_gone)

@@ -45,6 +45,7 @@ WIDE_VERSION = 45
 CRC_IN_LOCAL, CRC_IN_CENTRAL, CRC = 14, 16, 4
 UNKNOWN = -1
 
+ID = 22  # characters of one
 UNIX = 3
 FILE_MODE = (stat.S_IFREG | 0o644) << 16
 # The moments that DOS can tell.
@@ -96,21 +97,26 @@ class Piece:
 
 
 class Texts:
-    """A list of texts in one piece of memory, a tenth of what a list of them would take."""
+    """A list of texts in one piece of memory, a tenth of what a list of them would take; filled up to `count`.
 
-    def __init__(self, texts: Iterable[str] = ()) -> None:
+    What is large is made at its full size: growing leaves holes behind that the process keeps.
+    """
+
+    def __init__(self, count: int, texts: Iterable[str] = ()) -> None:
         self._bytes = bytearray()
-        self._ends = array("Q", [0])
+        self._ends = array("Q", bytes(8 * (count + 1)))
+        self._filled = 0
         for text in texts:
             self.add(text)
 
     def add(self, text: str) -> None:
         """Add one at the end."""
         self._bytes += text.encode()
-        self._ends.append(len(self._bytes))
+        self._filled += 1
+        self._ends[self._filled] = len(self._bytes)
 
     def __len__(self) -> int:
-        return len(self._ends) - 1
+        return self._filled
 
     def __getitem__(self, index: int) -> str:
         return self._bytes[self._ends[index] : self._ends[index + 1]].decode()
@@ -129,24 +135,28 @@ class Texts:
 
 
 class Contents:
-    """What goes into an archive, held small: 100,000 entries take some 10 MB."""
+    """What goes into an archive, held small: 100,000 entries take some 10 MB.
 
-    def __init__(self, entries: Iterable[Entry] = ()) -> None:
-        self.ids, self.names = Texts(), Texts()
-        self.sizes, self.dates, self.crcs = array("Q"), array("q"), array("q")
-        for entry in entries:
-            self.add(entry)
+    Args:
+        count: how many there will be.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.ids = bytearray(ID * count)
+        self.names = Texts(count)
+        self.sizes, self.dates, self.crcs = (array(kind, bytes(8 * count)) for kind in "Qqq")
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.names)
 
     def add(self, entry: Entry) -> None:
         """Add a file at the end."""
-        self.ids.add(entry.id)
+        index = len(self)
+        self.ids[ID * index : ID * (index + 1)] = entry.id.encode()
+        self.sizes[index] = entry.size
+        self.dates[index] = min(max(EARLIEST, int(entry.modified_at.timestamp())), LATEST)
+        self.crcs[index] = UNKNOWN if entry.crc32 is None else entry.crc32
         self.names.add(entry_name(entry.label, entry.id))
-        self.sizes.append(entry.size)
-        self.dates.append(min(max(EARLIEST, int(entry.modified_at.timestamp())), LATEST))
-        self.crcs.append(UNKNOWN if entry.crc32 is None else entry.crc32)
 
 
 class Archive:
@@ -159,21 +169,28 @@ class Archive:
     """
 
     def __init__(self, contents: Contents) -> None:
-        self.ids, self._sizes, self._dates, self._crcs = contents.ids, contents.sizes, contents.dates, contents.crcs
-        self._names = Texts(distinct(contents.names))
-        self._locals = array("Q", [0])
+        self._ids, self._sizes, self._dates, self._crcs = contents.ids, contents.sizes, contents.dates, contents.crcs
+        count = len(contents)
+        self._names = contents.names
+        if any(name != own for name, own in zip(distinct(self._names), self._names, strict=True)):
+            self._names = Texts(count, distinct(contents.names))
+        self._locals, self._centrals = (array("Q", bytes(8 * (count + 1))) for _ in range(2))
         for index, size in enumerate(self._sizes):
-            self._locals.append(self._locals[-1] + self._local_size(index) + size)
-        self._centrals = array("Q", [self._locals[-1]])
-        for index in range(len(self._sizes)):
-            self._centrals.append(self._centrals[-1] + self._central_size(index))
-        self.central, self.end = self._centrals[0], self._centrals[-1]
+            self._locals[index + 1] = self._locals[index] + self._local_size(index) + size
+        self._centrals[0] = self._locals[count]
+        for index in range(count):
+            self._centrals[index + 1] = self._centrals[index] + self._central_size(index)
+        self.central, self.end = self._centrals[0], self._centrals[count]
         self._tail = self._make_tail()
         self.length = self.end + len(self._tail)
         self.etag = self._make_tag()
 
     def __len__(self) -> int:
         return len(self._sizes)
+
+    def id(self, index: int) -> str:
+        """The upload of an entry."""
+        return self._ids[ID * index : ID * (index + 1)].decode()
 
     def _local_size(self, index: int) -> int:
         return LOCAL + self._names.size(index) + LOCAL_WIDE * (self._sizes[index] > NARROW)
@@ -196,10 +213,10 @@ class Archive:
 
     def _make_tag(self) -> str:
         made = hashlib.sha256(b"%d %d " % (LAYOUT, len(self)))
-        for texts in (self.ids, self._names):
-            texts.digest(made)
-        for numbers in (self._sizes, self._dates):
-            made.update(numbers)
+        made.update(self._ids)
+        self._names.digest(made)
+        made.update(self._sizes)
+        made.update(self._dates)
         return f'"zip-{base64.urlsafe_b64encode(made.digest()[:18]).decode()}"'
 
     def pieces(self, start: int, end: int) -> Iterator[Piece]:

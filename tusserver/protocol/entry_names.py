@@ -67,19 +67,21 @@ def distinct(names: Iterable[str]) -> Iterator[str]:
     keys = sorted(map(_key, names))
     folders = {one for one, after in pairwise(keys) if after.startswith(one + INSIDE)}
     unclear = folders | {one for one, after in pairwise(keys) if one == after}
-    given: set[str] = set()
     last: dict[str, int] = {}
     for name in names:
         key = _key(name)
         if key not in unclear:
             yield name
-            continue
-        found = key
-        while found in folders or found in given or (found != key and _is_one_of(keys, found)):
-            last[key] = last.get(key, 1) + 1
-            found = _key(_numbered(name, last[key]))
-        given.add(found)
-        yield name if found == key else _numbered(name, last[key])
+        elif key not in folders and key not in last:
+            last[key] = 1
+            yield name
+        else:
+            number = last.get(key, 1) + 1
+            # Two names never come to the same one with a number, but somebody may have given that name to a file.
+            while _is_one_of(keys, _key(_numbered(name, number))):
+                number += 1
+            last[key] = number
+            yield _numbered(name, number)
 
 
 def _key(name: str) -> str:

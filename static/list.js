@@ -1,32 +1,21 @@
 // The list of recent uploads: from the server's /status, or from this browser's memory where the server does not tell.
 
-import { copyText } from './clipboard.js'
+import { forOthers, picture } from './addresses.js'
+import { ask, erase, reason, Refused } from './asking.js'
+import { copyLinks } from './clipboard.js'
 import { Streams } from './events.js'
-import { remembered, forget } from './memory.js'
+import { idOf, remembered, forget } from './memory.js'
 import { Row } from './row.js'
-import { detail } from './words.js'
+import { kind } from './words.js'
 
 const PAGE = 20
 const MOVING = 2000 // milliseconds between looks while bytes arrive
 const WAITING = 15000 // while something is unfinished and nothing moves
 const STILL = 8000 // after so long without a new byte an upload counts as stopped
+const FRESH = 15000 // so long after it arrived an image may be without a thumbnail that is still to come
 const TUS = { 'Tus-Resumable': '1.0.0' }
 
 const $ = (id) => document.getElementById(id)
-
-/** An answer that says no; the message is a sentence for people. */
-class Refused extends Error {
-  constructor(status, message) {
-    super(message)
-    this.status = status
-  }
-}
-
-async function ask(url, options = {}) {
-  const answer = await fetch(url, { cache: 'no-store', ...options })
-  if (!answer.ok) throw new Refused(answer.status, detail(await answer.text()) || `the server answers ${answer.status}`)
-  return answer
-}
 
 export class UploadList {
   #items = new Map() // by address: what the server last said
@@ -42,15 +31,17 @@ export class UploadList {
   /**
    * `statusUrl` is the address of /status. `session` says who asks. `live(url)` gives what this page does with an
    * upload: nothing or `{ state, offset, remove() }`. `resumable()` gives the addresses whose file, added again, goes on.
+   * `arePreviewsPublic`: whoever has the link of an image sees it. `arrivals` hears of images; `onDraw()`, the rows may
+   * be others; `onDelete(id)`, an upload was deleted here.
    */
-  constructor({ statusUrl, session, live, resumable, say, onReach }) {
-    Object.assign(this, { statusUrl, session, live, resumable, say, onReach })
+  constructor({ statusUrl, session, arePreviewsPublic, live, resumable, arrivals, say, onReach, onDraw, onDelete }) {
+    Object.assign(this, { statusUrl, session, arePreviewsPublic, live, resumable, arrivals })
+    Object.assign(this, { say, onReach, onDraw, onDelete })
     this.#streams = new Streams({
       statusUrl,
       onEvent: (url, told) => this.#hear(url, told),
       onEnd: () => this.#plan(),
     })
-    $('refresh').addEventListener('click', () => this.refresh())
     $('more').addEventListener('click', () => this.#more())
     document.addEventListener('visibilitychange', () => (document.hidden ? this.#plan() : this.refresh()))
     // Words like "3 minutes ago" grow old without any request.
@@ -129,22 +120,31 @@ export class UploadList {
         return
       }
       if (!(error instanceof Refused)) this.onReach(false)
-      const reason = error instanceof Refused ? error.message : 'the server does not answer'
-      this.#showError(`The list could not be refreshed: ${reason}.`)
+      this.#showError(`The list could not be refreshed: ${reason(error)}.`)
     }
     $('rows').removeAttribute('aria-busy')
     this.draw()
   }
 
   async #lookAtServer() {
-    const answer = await (await ask(`${this.statusUrl}?limit=${PAGE}`, { headers: this.session.headers() })).json()
+    const response = await ask(`${this.statusUrl}?limit=${PAGE}`, { headers: this.session.headers() })
+    const answer = await response.json()
     const fresh = answer.uploads.map(absolute)
+    this.#awaitThumbnails(fresh, Date.parse(response.headers.get('Date')))
     const oldest = fresh.at(-1)?.created_at
     // What lies within the time these cover and is not among them was deleted elsewhere. What is older came by
     // "older uploads" and stays.
     const older = answer.next_cursor ? [...this.#items.values()].filter((item) => item.created_at < oldest) : []
     if (older.length === 0) this.#cursor = answer.next_cursor
     this.#replace([...fresh, ...older])
+  }
+
+  /** What has just arrived and is said to be an image is looked at by the server in a moment. */
+  #awaitThumbnails(items, now) {
+    for (const item of items) {
+      if (item.thumbnail_url) this.arrivals.seen(item.upload_id)
+      else if (isFreshImage(item, now)) this.arrivals.expect(item.upload_id)
+    }
   }
 
   async #lookAtOwn() {
@@ -191,7 +191,7 @@ export class UploadList {
       this.draw()
       this.#rows.get(first[0]?.upload_url)?.part('.name').focus({ preventScroll: true })
     } catch (error) {
-      this.#showError(`Older uploads could not be read: ${error.message}.`)
+      this.#showError(`Older uploads could not be read: ${reason(error)}.`)
     }
     $('more').disabled = false
   }
@@ -220,6 +220,36 @@ export class UploadList {
     }
     $('empty').hidden = this.#items.size > 0 || !$('recent-error').hidden || $('rows').hasAttribute('aria-busy')
     $('more').hidden = !this.#cursor
+    this.onDraw()
+  }
+
+  /** An upload that is shown, in the words of what can be done with several; nothing where there is none. */
+  entry(id) {
+    const item = [...this.#items.values()].find((one) => idOf(one) === id)
+    if (!item) return null
+    const isPublic = Boolean(item.preview_url) && this.arePreviewsPublic
+    const facts = { id, name: item.filename, size: item.size, isComplete: item.status === 'complete' }
+    return { ...facts, isPublic, link: linkTo(item) }
+  }
+
+  /** Delete an upload everywhere. Raises Refused. */
+  async delete(id) {
+    const item = [...this.#items.values()].find((one) => idOf(one) === id)
+    if (!item) return
+    // The page's own upload of it ends first, else it would start again when its address is gone.
+    this.live(item.upload_url)?.remove()
+    await erase(item.upload_url, this.session, TUS)
+    this.drop(id)
+  }
+
+  /** An upload is deleted. */
+  drop(id) {
+    for (const [url, item] of this.#items) {
+      if (idOf(item) !== id) continue
+      forget(url)
+      this.#items.delete(url)
+    }
+    this.draw()
   }
 
   #make(item) {
@@ -228,35 +258,24 @@ export class UploadList {
     return row
   }
 
-  async #copy(item) {
-    const copied = await copyText(item.upload_url)
-    const done = this.session.state === 'open' ? 'Link copied' : 'Link copied. It opens only where you are signed in.'
-    this.say(copied ? done : `Copy it by hand: ${item.upload_url}`)
-    return copied
+  #copy(item) {
+    return copyLinks([this.entry(idOf(item))], this.session, this.say)
   }
 
   async #remove(item) {
     const name = item.filename || 'The file'
-    try {
-      // The page's own upload of it ends first, else it would start again when its address is gone.
-      this.live(item.upload_url)?.remove()
-      const answer = await fetch(item.upload_url, { method: 'DELETE', headers: { ...TUS, ...this.session.headers() } })
-      if (answer.status === 401) this.session.refused('DELETE')
-      if (!answer.ok && answer.status !== 404 && answer.status !== 410) {
-        throw new Refused(answer.status, detail(await answer.text()) || `the server answers ${answer.status}`)
-      }
-    } catch (error) {
-      this.say(`${name} was not deleted: ${error instanceof Refused ? error.message : 'the server does not answer'}`)
-      return false
-    }
     const rows = [...this.#rows.keys()]
     const next = rows[rows.indexOf(item.upload_url) + 1] ?? rows[rows.indexOf(item.upload_url) - 1]
-    forget(item.upload_url)
-    this.#items.delete(item.upload_url)
-    this.draw()
+    try {
+      await this.delete(idOf(item))
+    } catch (error) {
+      this.say(`${name} was not deleted: ${reason(error)}`)
+      return false
+    }
     const heir = this.#rows.get(next)?.part('.delete') ?? $('refresh')
     heir.focus({ preventScroll: true })
     this.say(`${name} is deleted`)
+    this.onDelete(idOf(item))
     this.refreshSoon()
     return true
   }
@@ -271,6 +290,17 @@ function isUnfinished(item) {
   return item.status === 'pending' || item.status === 'partial'
 }
 
+function isFreshImage(item, now) {
+  const isImage = kind(item.filename, item.content_type).kind === 'image'
+  return isImage && item.status === 'complete' && now - Date.parse(item.updated_at) < FRESH
+}
+
+/** What to hand on to others: an image may be looked at by its own address. */
+function linkTo(item) {
+  return item.preview_url ? forOthers(item.preview_url) : item.upload_url
+}
+
 function absolute(item) {
-  return { ...item, upload_url: new URL(item.upload_url, document.baseURI).href }
+  const thumbnail = item.thumbnail_url && picture(item.thumbnail_url, item.upload_id)
+  return { ...item, upload_url: new URL(item.upload_url, document.baseURI).href, thumbnail_url: thumbnail }
 }

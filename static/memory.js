@@ -1,7 +1,9 @@
-// What this browser uploaded, for servers that do not tell their list; and which files Uppy can go on with.
+// What this browser uploaded, for servers that do not tell their list; which files Uppy can go on with; how the uploads
+// were shown.
 
 const KEY = 'tusserver:uploads'
 const PAUSED = 'tusserver:paused'
+const VIEW = 'tusserver:view'
 const MOST = 50
 
 /** The uploads this browser made, newest first, in the form of /status. */
@@ -32,6 +34,11 @@ export function forget(url) {
   const items = remembered()
   const left = items.filter((item) => item.upload_url !== url)
   if (left.length !== items.length) store(left)
+}
+
+/** The id of an upload; what this browser remembers of one has it in its address only. */
+export function idOf(item) {
+  return item.upload_id ?? item.upload_url.split('/').at(-1)
 }
 
 /** The addresses tus-js-client keeps in this browser: the same file, dropped again, goes on there. */
@@ -65,5 +72,22 @@ export function rememberedPaused() {
     return JSON.parse(sessionStorage.getItem(PAUSED)) ?? []
   } catch {
     return []
+  }
+}
+
+/** Which view of the uploads this browser showed last. */
+export function rememberedView() {
+  try {
+    return localStorage.getItem(VIEW)
+  } catch {
+    return null
+  }
+}
+
+export function rememberView(name) {
+  try {
+    localStorage.setItem(VIEW, name)
+  } catch {
+    // Then a reload shows the list.
   }
 }

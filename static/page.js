@@ -1,12 +1,12 @@
-// The page: puts sign-in, uploader, list and links together and says how the connection is.
+// The page: puts sign-in, uploader, uploads and links together and says how the connection is.
 
 import { Links } from './links.js'
-import { UploadList } from './list.js'
 import { remember, resumable } from './memory.js'
 import { Pace } from './pace.js'
 import { Session } from './session.js'
 import { SignIn } from './sign-in.js'
-import { bytesLeft, createUploader, discard, largestSize, liveUpload, rememberFiles } from './uploader.js'
+import { bytesLeft, createUploader, discard, hasWork, largestSize, liveUpload, rememberFiles } from './uploader.js'
+import { Views } from './views.js'
 import { note, restrictions, welcome } from './visitor.js'
 import { bytes, left } from './words.js'
 
@@ -56,19 +56,23 @@ function reach(is) {
   showConnection()
 }
 
-const session = new Session(at(dataset.auth), showSession)
+const isBusy = () => uppy !== null && hasWork(uppy)
+const session = new Session(at(dataset.auth), { isBusy, onChange: showSession })
 const signIn = new SignIn(session)
 const links = new Links({ url: at(dataset.links), session, say })
-const list = isLinkPage
+const views = isLinkPage
   ? null
-  : new UploadList({
-      statusUrl: at(dataset.status),
+  : new Views({
+      urls: { status: at(dataset.status), images: at(dataset.images), zip: at(dataset.zip) },
       session,
+      arePreviewsPublic: dataset.previews === 'public',
       live: (url) => uppy && liveUpload(uppy, url),
       resumable,
       say,
       onReach: reach,
     })
+
+const list = views?.list
 
 const hooks = {
   say,
@@ -82,6 +86,7 @@ const hooks = {
   moved() {
     drawing ||= setTimeout(() => {
       drawing = 0
+      session.renew()
       list?.draw()
       showConnection()
     }, 250)
@@ -140,11 +145,11 @@ function showSession() {
   links.refresh()
   if (isOut) {
     stopUploader()
-    list.clear()
+    views.clear()
     return
   }
   starting = starting.then(() => uppy ?? startUploader())
-  list.refresh()
+  views.refresh()
 }
 
 $('sign-out').addEventListener('click', async () => {
@@ -160,7 +165,7 @@ window.addEventListener('offline', () => {
 })
 window.addEventListener('online', () => {
   showConnection()
-  list?.refresh()
+  views?.refresh()
 })
 
 $('endpoint').textContent = endpoint
@@ -172,7 +177,7 @@ if (isLinkPage) {
 } else {
   await session.begin({ onReach: reach })
   if (session.state === 'open') {
-    list.refresh()
+    views.refresh()
     await startUploader()
   } else {
     showSession()

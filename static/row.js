@@ -1,5 +1,6 @@
 // One upload in the list: an element that is kept and changed in place, so that focus and links survive a refresh.
 
+import { idOf } from './memory.js'
 import { ago, bytes, expiry, kind } from './words.js'
 
 const template = document.getElementById('row')
@@ -10,6 +11,8 @@ export class Row {
     this.element = template.content.firstElementChild.cloneNode(true)
     this.part = (name) => this.element.querySelector(name)
     this.item = item
+    this.element.dataset.id = idOf(item)
+    this.part('.thumbnail').addEventListener('error', () => (this.part('.thumbnail').hidden = true))
     this.part('.copy').addEventListener('click', () => this.#copy(acts))
     this.part('.delete').addEventListener('click', () => this.#ask())
     this.part('.no').addEventListener('click', () => this.#keep())
@@ -27,6 +30,8 @@ export class Row {
     this.element.dataset.live = live ?? ''
     this.#write('.kind', letters)
     this.part('.kind').dataset.kind = family
+    this.#thumbnail(item.thumbnail_url)
+    this.part('.pick input').setAttribute('aria-label', `Choose ${name}`)
     this.#write('.name', name)
     this.part('.name').title = name
     for (const selector of ['.name', '.download']) {
@@ -42,6 +47,13 @@ export class Row {
     this.#write('.facts', factWords(item, live, canResume, now))
     this.part('.facts').title = item.expires_at ? `Expires ${new Date(item.expires_at).toLocaleString()}` : ''
     this.#line(item, complete, name)
+  }
+
+  #thumbnail(url) {
+    const image = this.part('.thumbnail')
+    if (!url || image.src === url) return
+    image.src = url
+    image.hidden = false
   }
 
   #line(item, complete, name) {

@@ -2,8 +2,11 @@
 
 import { problem } from './words.js'
 
-// A token is asked for anew this long before it ends, or a quarter of its time before where that is shorter.
+// The password is asked for this long before the token ends, or a quarter of its time before where that is shorter.
 const SOON = 60000 // milliseconds
+// Under work the token is renewed before that, when so much of its time is left: in a hidden tab timers come late.
+const RENEWAL = 1 / 3
+const PAUSE = 5000 // between two attempts to renew it
 const ANSWER = 200 // how long another tab may take to say who is signed in
 const LONGEST_TIMER = 2 ** 31 - 1
 
@@ -19,15 +22,20 @@ export class NotSignedIn extends Error {}
 export class Session {
   state = 'open'
   user = null // whose token it is; before that the name the server knows the browser by
-  #kept = null // { user, token, until, margin }
+  #kept = null // { user, token, time, until }; `isLast` once the server gives no other for it
   #isDead = false // bytes too were refused with this token
   #waiting = []
   #timer = 0
+  #triedAt = 0
+  #renewal = null
   #channel = null
 
-  /** `url` is the folder of token, logout and me. `onChange()` is told when `state` has become another. */
-  constructor(url, onChange) {
-    Object.assign(this, { url, onChange, key: `tusserver:session ${url}` })
+  /**
+   * `url` is the folder of token, renew, logout and me. `isBusy()` tells whether uploads wait or run; `onChange()` is
+   * told when `state` has become another.
+   */
+  constructor(url, { isBusy, onChange }) {
+    Object.assign(this, { url, isBusy, onChange, key: `tusserver:session ${url}` })
   }
 
   /** Find out whether this server asks, and who is there already. Tries again for as long as no answer comes. */
@@ -48,6 +56,7 @@ export class Session {
 
   /** Sign in by a password. Raises NotSignedIn. */
   async signIn(username, password) {
+    const askedAt = Date.now()
     const answer = await fetch(`${this.url}token`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
@@ -55,15 +64,46 @@ export class Session {
     }).catch(() => null)
     if (!answer) throw new NotSignedIn('The server does not answer.')
     if (!answer.ok) throw new NotSignedIn(problem(await answer.text()) || `The server answers ${answer.status}.`)
-    const { access_token: token, expires_in: seconds } = await answer.json()
-    const time = seconds * 1000
-    const named = await this.#me(token)
-    const user = named?.user ?? username.trim()
-    this.#keep({ user, token, until: Date.now() + time, margin: Math.min(SOON, time / 4) })
+    const given = await answer.json()
+    const named = await this.#me(given.access_token)
+    this.#take(given, named?.user ?? username.trim(), askedAt)
+  }
+
+  /** Get another token before this one ends, if there is work that will need it, and the server gives one. */
+  renew() {
+    if (!this.#isDue || Date.now() - this.#triedAt < PAUSE) return
+    this.#triedAt = Date.now()
+    this.#renewal = this.#askForAnother(this.#kept)
+  }
+
+  async #askForAnother(kept) {
+    const askedAt = Date.now()
+    const answer = await fetch(`${this.url}renew`, { method: 'POST', headers: this.headers() }).catch(() => null)
+    const given = answer?.ok && (await answer.json().catch(() => null))
+    if (this.#kept !== kept) return // somebody has signed in or out meanwhile
+    if (given) this.#take(given, kept.user, askedAt)
+    else if ([401, 403, 404].includes(answer?.status)) {
+      kept.isLast = true
+      this.#store()
+    }
+    this.#tick()
+  }
+
+  get #isDue() {
+    const left = this.#kept ? this.#kept.until - Date.now() : 0
+    return left > 0 && left <= this.#kept.time * RENEWAL && !this.#kept.isLast && this.isBusy()
+  }
+
+  /** Use a token. Its time began at the earliest when it was asked for, and what is in it are whole seconds. */
+  #take({ access_token: token, expires_in: seconds }, user, askedAt) {
+    const time = 1000 * Math.max(seconds - 1, seconds / 2)
+    this.#triedAt = 0
+    this.#keep({ user, token, time, until: askedAt + time })
     this.#channel?.postMessage({ kept: this.#kept })
   }
 
   async signOut() {
+    await this.#renewal // whose answer would bring the cookie back
     await fetch(`${this.url}logout`, { method: 'POST' }).catch(() => {})
     this.#channel?.postMessage({ isOut: true })
     this.#drop()
@@ -128,12 +168,15 @@ export class Session {
   /** Say what the clock has made of the token, and look again when that changes. */
   #tick() {
     clearTimeout(this.#timer)
-    const left = this.#kept && this.#kept.until - Date.now()
-    const margin = this.#kept?.margin ?? 0
-    const state = !this.#kept ? 'out' : left <= 0 ? 'ended' : left <= margin ? 'soon' : 'in'
+    this.renew()
+    const kept = this.#kept
+    const left = kept ? kept.until - Date.now() : 0
+    const margin = Math.min(SOON, kept?.time / 4)
+    const isSoon = left <= margin && !this.#isDue
+    const state = !kept ? 'out' : left <= 0 ? 'ended' : isSoon ? 'soon' : 'in'
     if (left > 0) {
-      const next = left > margin ? left - margin : left
-      this.#timer = setTimeout(() => this.#tick(), Math.min(next + 10, LONGEST_TIMER))
+      const waits = [left - kept.time * RENEWAL, left - margin, left, this.#isDue ? PAUSE : left]
+      this.#timer = setTimeout(() => this.#tick(), Math.min(...waits.filter((wait) => wait > 0), LONGEST_TIMER) + 10)
     }
     if (state === this.state) return
     this.state = state

@@ -142,6 +142,11 @@ export function bytesLeft(uppy) {
   )
 }
 
+/** Whether uploads wait or run: not those that are paused, or that somebody has to choose again. */
+export function hasWork(uppy) {
+  return uppy.getFiles().some((file) => !file.progress.uploadComplete && !file.isPaused && !file.isGhost && !file.error)
+}
+
 function addressOf(file) {
   const url = file.tus?.uploadUrl ?? file.uploadURL
   return url ? new URL(url, document.baseURI).href : null

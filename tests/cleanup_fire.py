@@ -1,5 +1,5 @@
 """Clean-up under fire: uploads of every kind on one folder, two servers that sweep it, one of which is killed again and
-again.
+again, and the command `tusserver cleanup` beside them, which is killed too.
 
 `python -m tests.cleanup_fire COUNT` does it with COUNT uploads and prints what became of them.
 """
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +31,7 @@ EXPIRES = 4
 AT_ONCE = 16
 SLOW = 3  # slow uploads by each door
 KILLS = 4
+COMMANDS = 6
 FLAGS = (f"--expires-after={EXPIRES}s", "--sweep-interval=200ms", "--durability=never")
 
 
@@ -42,6 +44,7 @@ class Fire:
     goes: set[str] = field(default_factory=set)
     fresh: set[str] = field(default_factory=set)
     removed: int = 0
+    removed_by_command: int = 0
 
     def path(self, id: str) -> Path:
         """Where bytes lie."""
@@ -171,6 +174,28 @@ async def kill_again_and_again(fire: Fire, session: aiohttp.ClientSession) -> No
         assert "Traceback" not in server.output, server.output
 
 
+async def command_again_and_again(fire: Fire) -> None:
+    """`tusserver cleanup` as an operator runs it; every third time it is killed on the way."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("TUSSERVER_")}
+    words = ("cleanup", "--json", "--older-than=2s", "--upload-folder", str(fire.folder))
+    for round in range(COMMANDS):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tusserver", *words),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=fire.folder, env=clean,
+        )  # fmt: skip
+        is_killed = round % 3 == 2
+        if is_killed:
+            await asyncio.sleep(0.5 + 0.2 * round / COMMANDS)
+            with suppress(ProcessLookupError):
+                process.kill()
+        told, errors = await process.communicate()
+        assert b"Traceback" not in errors, errors.decode()
+        if process.returncode == 0:
+            fire.removed_by_command += json.loads(told)["removed_count"]
+        else:
+            assert is_killed, errors.decode()
+
+
 async def burn(fire: Fire, count: int) -> None:
     """Everything at once; when it returns what was to go had its time to."""
     server = await asyncio.to_thread(RunningServer, fire.folder, *FLAGS)
@@ -188,6 +213,7 @@ async def burn(fire: Fire, count: int) -> None:
                     for number in range(SLOW):
                         group.create_task(sender.slow(f"slow-{door}-{number}", door))
                 group.create_task(kill_again_and_again(fire, session))
+                group.create_task(command_again_and_again(fire))
                 for _ in range(4 * EXPIRES):
                     await clean(fire, session, server.url)
                     await asyncio.sleep(0.3)
@@ -232,5 +258,6 @@ if __name__ == "__main__":
         print(
             f"{sys.argv[1]} uploads and {2 * SLOW} slow ones, {KILLS} kills, {time.monotonic() - began:.0f} s: "
             f"{len(done.stays)} finished of which 0 were removed, {len(done.goes)} to go of which 0 are left, "
-            f"{len(done.fresh)} fresh orphans untouched; DELETE /cleanup removed {done.removed}"
+            f"{len(done.fresh)} fresh orphans untouched; DELETE /cleanup removed {done.removed}, "
+            f"tusserver cleanup {done.removed_by_command}"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import json
@@ -19,6 +20,7 @@ from pytest_aiohttp import AiohttpClient, AiohttpServer
 
 from tests.rest_client import RestClient, refused, said
 from tests.running import RunningServer
+from tests.test_readme import block
 from tests.tus_client import STREAM, VERSION, TusClient
 from tusserver.app import make_app
 from tusserver.protocol.uploads import Upload
@@ -70,11 +72,12 @@ async def receiver(aiohttp_server: AiohttpServer) -> Receiver:
 
 @dataclass(slots=True)
 class House:
-    """A server in this process, with one link."""
+    """A server in this process, with one link and the secret that its owner was told."""
 
     app: web.Application
     tus: TusClient
     link: str
+    key: str
 
     async def upload(self, length: int = 5, **headers: str) -> str:
         """The id of an upload by the link whose first bytes are `hello`."""
@@ -96,7 +99,7 @@ async def house(aiohttp_client: AiohttpClient, tmp_path: Path, receiver: Receive
     tus = TusClient(await aiohttp_client(app))
     made = await RestClient(tus).post("/links", {"announce": receiver.url})
     assert made.status == 201, made
-    return House(app, tus, said(made)["upload_url"])
+    return House(app, tus, said(made)["upload_url"], said(made)["announce_key"])
 
 
 async def until(fact: Callable[[], Any], within: float = 10.0) -> None:
@@ -109,7 +112,14 @@ async def until(fact: Callable[[], Any], within: float = 10.0) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_completed_upload_is_told_once_and_signed_with_the_id_of_its_link(
+def is_genuine(body: bytes, headers: dict[str, str], key: str) -> bool:
+    """As README.md tells a receiver to find out."""
+    scope: dict[str, Any] = {"hmac": hmac, "hashlib": hashlib}
+    exec(block("Upload links", "python"), scope)
+    return scope["is_genuine"](body, headers["X-Tusserver-Signature"], key) is True
+
+
+async def test_a_completed_upload_is_told_once_and_signed_with_the_secret_of_its_link(
     house: House, receiver: Receiver
 ) -> None:
     id = await house.upload(Upload_Metadata="filename YS50eHQ=,filetype dGV4dC9wbGFpbg==")
@@ -129,9 +139,63 @@ async def test_a_completed_upload_is_told_once_and_signed_with_the_id_of_its_lin
         "link_id": link,
         "upload_url": f"/files/{id}",
     }
-    wanted = hmac.new(link.encode(), body, hashlib.sha256).hexdigest()
-    assert headers["X-Tusserver-Signature"] == f"sha256={wanted}"
+    assert is_genuine(body, headers, house.key)
+    assert not is_genuine(body, headers, link)
+    assert not is_genuine(body.replace(b"a.txt", b"b.txt"), headers, house.key)
     assert headers["Content-Type"] == "application/json"
+
+
+async def test_the_secret_of_a_link_is_told_once_and_to_its_owner_only(house: House, receiver: Receiver) -> None:
+    rest = RestClient(house.tus)
+    assert len(base64.urlsafe_b64decode(house.key + "=")) == 32
+    for path in ("/links", house.link, house.link.rstrip("/")):
+        shown = (await rest.send("GET", path)).body.decode()
+        assert house.key not in shown
+        assert "announce_key" not in shown
+    other = said(await rest.post("/links", {"announce": receiver.url}))
+    assert other["announce_key"] != house.key
+    assert "announce_key" not in said(await rest.post("/links", {}))
+    assert refused(await rest.post("/links", {"announce_key": house.key})) == (422, "bad-link")
+
+
+async def test_nothing_that_a_sender_is_told_has_the_secret(house: House) -> None:
+    made = await house.tus.send("POST", house.link, {"Upload-Length": "5", "Upload-Metadata": "filename YQ=="})
+    path = made.headers["Location"]
+    done = await house.tus.patch(path, 0, b"hello")
+    head = await house.tus.send("HEAD", path)
+    told = [str(reply.headers) + reply.body.decode() for reply in (made, done, head)]
+    assert [house.key in one for one in told] == [False] * 3
+
+
+async def test_what_was_begun_by_a_link_is_signed_though_the_link_is_gone(house: House, receiver: Receiver) -> None:
+    id = await house.upload(length=10)
+    assert (await RestClient(house.tus).send("DELETE", house.link.rstrip("/"))).status == 204
+    assert (await house.tus.patch(f"/files/{id}", 5, b"world")).status == 204
+    await until(lambda: house.is_told(id), within=3)
+    ((body, headers),) = receiver.heard
+    assert is_genuine(body, headers, house.key)
+
+
+async def test_the_secret_is_forgotten_once_the_upload_was_told(house: House) -> None:
+    id = await house.upload(length=10)
+    assert (await house.record(id)).announce_key == house.key
+    assert (await house.tus.patch(f"/files/{id}", 5, b"world")).status == 204
+    await until(lambda: house.is_told(id), within=3)
+    assert (await house.record(id)).announce_key is None
+    part = await house.upload(Upload_Concat="partial")
+    assert (await house.record(part)).announce_key is None
+
+
+async def test_what_came_by_a_link_without_a_secret_is_told_without_a_signature(
+    house: House, receiver: Receiver
+) -> None:
+    id = await house.upload(length=10)
+    infos = house.app[SITE].backends.infos
+    await infos.save(replace(await infos.load(id), announce_key=None))
+    assert (await house.tus.patch(f"/files/{id}", 5, b"world")).status == 204
+    await until(lambda: house.is_told(id), within=3)
+    ((_, headers),) = receiver.heard
+    assert "X-Tusserver-Signature" not in headers
 
 
 async def test_an_upload_is_told_when_its_last_byte_has_come_and_not_before(house: House, receiver: Receiver) -> None:

@@ -19,7 +19,7 @@ PARAMETERS = 6
 
 EVERYTHING = "tusserver"
 ERRORS = "tusserver.protocol.errors"
-SETTINGS = ("tusserver.settings", "tusserver.setting_kinds")
+SETTINGS = ("tusserver.settings", "tusserver.setting_kinds", "tusserver.setting_sources")
 BASES = ("tusserver.stores.base", "tusserver.infos.base", "tusserver.lockers.base", "tusserver.accounts.base")
 
 # What each layer may import of this project, besides itself. The longest name that fits a module is its layer.
@@ -31,33 +31,45 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "tusserver.stores": ("tusserver.protocol", "tusserver.workers"),
     "tusserver.infos": ("tusserver.protocol", "tusserver.workers", "tusserver.accounts.base"),
     "tusserver.lockers": ("tusserver.protocol", "tusserver.workers"),
+    "tusserver.imaging": ("tusserver.protocol", "tusserver.workers"),
     "tusserver.accounts": ("tusserver.protocol", "tusserver.workers"),
     "tusserver.service": ("tusserver.protocol", "tusserver.extensions", "tusserver.workers", *BASES),
+    "tusserver.scanner": ("tusserver.protocol",),
     "tusserver.sweeper": ("tusserver.protocol", "tusserver.service", *BASES),
+    "tusserver.archive": ("tusserver.protocol",),
+    "tusserver.gallery": ("tusserver.protocol", "tusserver.service", "tusserver.imaging", *BASES),
     "tusserver.setting_kinds": (),
     "tusserver.settings": ("tusserver.setting_kinds", "tusserver.protocol"),
+    "tusserver.setting_sources": ("tusserver.settings",),
     "tusserver.web": (
         *("tusserver.protocol", "tusserver.extensions", "tusserver.service", "tusserver.settings"),
-        *("tusserver.accounts", "tusserver.sweeper"),
+        *("tusserver.accounts", "tusserver.sweeper", "tusserver.archive", "tusserver.workers"),
+        "tusserver.gallery",
     ),
     "tusserver.app": (EVERYTHING,),
+    "tusserver.serving": (EVERYTHING,),
     "tusserver.upload": (),
     "tusserver.check": (),
-    "tusserver.cli": ("tusserver.app", *SETTINGS, "tusserver.upload", "tusserver.check", "tusserver.accounts", ERRORS),
+    "tusserver.cli": (
+        *("tusserver.app", "tusserver.serving", "tusserver.upload", "tusserver.check", "tusserver.accounts"),
+        *(*SETTINGS, ERRORS),
+    ),
     "tusserver.__main__": ("tusserver.cli",),
 }
 
 # The doors of every library that is not Python's own, and of sqlite3, which is.
 DOORS: dict[str, tuple[str, ...]] = {
-    "aiohttp": ("tusserver.web", "tusserver.app"),
+    "PIL": ("tusserver.imaging.codec",),
+    "aiohttp": ("tusserver.web", "tusserver.app", "tusserver.serving"),
     "cryptography": ("tusserver.web.auth",),
-    "dotenv": ("tusserver.settings",),
+    "dotenv": ("tusserver.setting_sources",),
     "jwt": ("tusserver.web.auth",),
     "rich": ("tusserver.upload",),
     "sqlite3": ("tusserver.infos.sqlite",),
     "sqlite_utils": ("tusserver.infos.sqlite",),
     "tusclient": ("tusserver.upload",),
     "urllib3": ("tusserver.upload",),
+    "zipstream": ("tusserver.archive",),
 }
 
 # A rule of the protocol takes values and gives a value: disks, networks, clocks and chance come from outside.

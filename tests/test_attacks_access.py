@@ -6,12 +6,15 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from pytest_aiohttp import AiohttpClient
 from yarl import URL
 
 from tests.rest_client import RestClient, owners_of, refused, said, token
+from tests.tus_client import STREAM
+from tusserver.web import links
 
 
 @pytest.mark.parametrize(
@@ -157,3 +160,53 @@ async def test_the_largest_size_of_a_link_holds_for_what_is_joined_by_it(
     assert (await ann.tus.send("POST", link, {"Upload-Concat": f"final;{parts[0]}"})).status == 201
     reply = await ann.tus.send("POST", link, {"Upload-Concat": f"final;{' '.join(parts)}"})
     assert (reply.status, reply.problem["code"]) == (413, "too-large")
+
+
+async def test_what_comes_by_a_link_hides_nothing_of_the_owners(aiohttp_client: AiohttpClient, tmp_path: Path) -> None:
+    ann = (await owners_of(aiohttp_client, tmp_path))["ann"]
+    link = said(await ann.post("/links", {}))["upload_url"]
+    sent = STREAM | {"Upload-Length": "5", "Upload-Metadata": "filename YQ=="}
+
+    async def downloaded() -> bytes:
+        parts = await ann.send("GET", "/download/partial/a", Range="bytes=0-4")
+        whole = await ann.send("GET", "/download/a")
+        assert (whole.status, parts.status, parts.body) == (200, 206, whole.body)
+        return whole.body
+
+    assert (await ann.tus.send("POST", link, sent, b"first")).status == 201
+    assert await downloaded() == b"first"
+    assert (await ann.start("a", 5, overwrite=True)).status == 201
+    assert await downloaded() == b"first"
+    await ann.chunk("a", 0, b"owned")
+    made = await ann.tus.send("POST", link, sent, b"later")
+    assert made.status == 201
+    assert await downloaded() == b"owned"
+    # The status is that of the newest, and what came by the link is read at its own address.
+    assert (await ann.status("a"))["upload_url"] == made.headers["Location"]
+    assert (await ann.send("GET", made.headers["Location"])).body == b"later"
+
+
+async def test_an_owner_has_no_more_links_than_allowed(
+    aiohttp_client: AiohttpClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links, "MOST_LINKS", 3)
+    owners = await owners_of(aiohttp_client, tmp_path)
+    made = await asyncio.gather(*(owners["ann"].post("/links", {}) for _ in range(10)))
+    refusals = [reply for reply in made if reply.status != 201]
+    assert len(refusals) == 7
+    assert {(*refused(reply), reply.problem["most"]) for reply in refusals} == {(409, "too-many-links", 3)}
+    assert len(said(await owners["ann"].send("GET", "/links"))["links"]) == 3
+    assert (await owners["bo"].post("/links", {})).status == 201
+    gone = next(said(reply)["upload_url"] for reply in made if reply.status == 201)
+    assert (await owners["ann"].send("DELETE", gone.rstrip("/"))).status == 204
+    assert (await owners["ann"].post("/links", {})).status == 201
+
+
+@pytest.mark.parametrize("name", ["invoice\u202egpj.exe", "a\u2066b"])
+async def test_a_name_that_shows_another_end_is_refused_everywhere(
+    aiohttp_client: AiohttpClient, tmp_path: Path, name: str
+) -> None:
+    ann = (await owners_of(aiohttp_client, tmp_path))["ann"]
+    replies = [await ann.start(name, 5), await ann.chunk(name, 0, b"hello"), await ann.complete(name)]
+    replies += [await ann.send("GET", f"/{route}/{quote(name)}") for route in ("status", "download")]
+    assert [refused(reply) for reply in replies] == [(422, "bad-filename")] * 5

@@ -221,3 +221,38 @@ async def test_a_start_does_not_wait_for_final_uploads_to_be_joined(
     may_copy.set()
     final = (await after.send("POST", "/files/", {"Upload-Concat": f"final;{part}"})).headers["Location"]
     assert (await after.get(final)).body == b"hello"
+
+
+async def test_the_same_post_many_times_at_once_makes_one_final_upload(house: House) -> None:
+    parts = await parts_of(house, b"hello", b"world")
+    made = await asyncio.gather(*(final_of(house, *parts) for _ in range(20)))
+    assert len({final.id for final in made}) == 1
+    assert {final.state for final in made} == {State.COMPLETE}
+    (only,) = (await house.backends.infos.page()).uploads
+    assert house.path(only.id).read_bytes() == b"helloworld"
+    assert len([path for path in (house.folder / "bytes").rglob("*") if path.is_file()]) == 3
+
+
+async def test_a_post_that_was_refused_keeps_no_other_from_being_tried(house: House) -> None:
+    part = await house.upload(10, b"hello", Kind.PARTIAL)
+    missing = "A" * 22
+    outcomes = await asyncio.gather(*(final_of(house, part, missing) for _ in range(5)), return_exceptions=True)
+    assert {type(one) for one in outcomes} == {BadParts}
+    assert (await house.backends.infos.page()).uploads == ()
+
+
+async def test_the_same_post_to_two_processes_makes_one_final_upload(house: House) -> None:
+    other = House(house.folder)
+    backends = (other.backends.store, other.backends.infos, other.backends.locker)
+    for backend in backends:
+        await backend.open()
+    try:
+        for number in range(20):
+            parts = await parts_of(house, b"hello", str(number).encode().ljust(5))
+            made = await asyncio.gather(*(final_of(one, *parts) for one in (house, other)))
+            assert made[0].id == made[1].id
+    finally:
+        await other.service.close()
+        for backend in reversed(backends):
+            await backend.close()
+    assert len([path for path in (house.folder / "bytes").rglob("*") if path.is_file()]) == 60

@@ -171,6 +171,8 @@ async def test_a_retired_key_makes_no_token_that_lasts(auth: Authenticator, file
     after_it = authenticator(file.parent, clock)
     await after_it.open()
     assert (await after_it.verify(stolen)).valid_until == clock.now + timedelta(minutes=15)
+    later = await thief.issue(ADA, signed_in_at=clock.now + timedelta(days=1))
+    assert (await after_it.verify(later)).signed_in_at == clock.now
     for one in (thief, after_it):
         await one.close()
 

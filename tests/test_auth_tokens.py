@@ -64,7 +64,7 @@ PLAIN = claims_of(iat=int(NOW.timestamp()), exp=int(NOW.timestamp()) + 300, aud=
 
 async def test_a_token_of_this_server_says_whose_it_is_and_until_when(auth: Authenticator) -> None:
     token = await auth.verify(await auth.issue(ADA))
-    assert token == Token("ada", NOW - SKEW, NOW + timedelta(minutes=15), frozenset({"admin"}))
+    assert token == Token("ada", NOW - SKEW, NOW + timedelta(minutes=15), frozenset({"admin"}), NOW)
 
 
 async def test_a_token_that_has_run_out_is_told_as_one(auth: Authenticator, clock: Clock) -> None:

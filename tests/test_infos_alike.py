@@ -13,8 +13,8 @@ from tests.contracts.infos_values import an_upload, seconds, walk
 from tusserver.infos.base import Infos, OwnedBy, Quota
 from tusserver.infos.memory import MemoryInfos
 from tusserver.infos.sqlite import SqliteInfos
-from tusserver.protocol.errors import BackendError
-from tusserver.protocol.uploads import Chunk, Kind, State, Upload
+from tusserver.protocol.errors import BackendError, NotFound
+from tusserver.protocol.uploads import Chunk, Facts, Image, Kind, State, Upload
 
 IDS = [f"{number:022}" for number in range(12)]
 TEXTS = [None, "", "a", "b"]
@@ -41,8 +41,14 @@ def any_upload(chance: random.Random) -> Upload:
         checksum=chance.choice(TEXTS),
         overwrites=chance.choice([True, False]),
         last_chunk=chance.choice([None, Chunk(1, 0, 2)]),
+        facts=any_facts(chance),
         updated_at=seconds(chance.randrange(4)),
     )
+
+
+def any_facts(chance: random.Random) -> Facts:
+    image = Image(chance.choice("abcd"), "image/png", chance.randrange(3), 1)
+    return Facts(chance.choice([None, 0, 1]), chance.choice([None, None, image]))
 
 
 def any_quota(chance: random.Random) -> Quota | None:
@@ -57,6 +63,8 @@ async def write(infos: Infos, act: str, upload: Upload, quota: Quota | None) -> 
             await infos.create(upload, quota=quota)
         elif act == "delete":
             await infos.delete(upload.id)
+        elif act == "note":
+            await infos.note(upload.id, upload.facts)
         elif act == "save":
             await infos.save(upload)
         else:
@@ -64,6 +72,13 @@ async def write(infos: Infos, act: str, upload: Upload, quota: Quota | None) -> 
     except BackendError as refusal:
         return type(refusal)
     return None
+
+
+async def of_image(infos: Infos, name: str) -> Upload | None:
+    try:
+        return await infos.image(name)
+    except NotFound:
+        return None
 
 
 async def answers(infos: Infos, chance: random.Random) -> list[Any]:
@@ -82,6 +97,10 @@ async def answers(infos: Infos, chance: random.Random) -> list[Any]:
         await infos.unfinished(after=chance.choice(IDS), limit=limit),
         await infos.finals_of(chance.choice(IDS)),
         await infos.same_final(wanted),
+        await infos.unexamined(limit=limit),
+        await walk(infos, limit, owner=owner, only_images=True),
+        [await of_image(infos, name) for name in "abcd"],
+        await infos.load_many(chance.sample(IDS, 4)),
         await infos.known(chance.sample(IDS, 4)),
         {id: await infos.load(id) for id in await infos.known(IDS)},
     ]
@@ -93,7 +112,7 @@ async def test_sqlite_answers_as_memory_does(tmp_path: Path, seed: int) -> None:
     memory, sqlite = MemoryInfos(), SqliteInfos(tmp_path / "infos.db")
     await sqlite.open()
     for _ in range(250):
-        act, upload = chance.choice(["create", "create", "save", "move", "delete"]), any_upload(chance)
+        act, upload = chance.choice(["create", "create", "note", "save", "move", "delete"]), any_upload(chance)
         quota = any_quota(chance)
         assert await write(sqlite, act, upload, quota) == await write(memory, act, upload, quota)
         question = chance.random()

@@ -78,7 +78,7 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(path: 
         other.execute("PRAGMA user_version = 1000")
     with unchanged(path):
         sentence = await refused(path)
-    assert sentence == "the database infos.db is of a newer version (1000) than this program knows (2)"
+    assert sentence == "the database infos.db is of a newer version (1000) than this program knows (3)"
 
 
 @pytest.mark.parametrize("content", [b"not a database\n" * 1000, b"short", b"SQLite format 3\0" + b"\xff" * 5000])

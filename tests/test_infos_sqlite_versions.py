@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,73 +11,10 @@ import pytest
 from tests.contracts.infos_quotas import refusal
 from tests.contracts.infos_values import START, a_link, an_upload, ids, seconds
 from tests.databases import by_hand
+from tests.old_databases import VERSION_1, VERSION_2
 from tusserver.infos.base import Quota
 from tusserver.infos.sqlite import SqliteAccounts, SqliteInfos
-from tusserver.protocol.uploads import Chunk, Kind, State, Upload
-
-# As `.dump` of the sqlite3 program tells it.
-VERSION_1 = """
-BEGIN TRANSACTION;
-CREATE TABLE parts (part TEXT NOT NULL, final TEXT NOT NULL, PRIMARY KEY (part, final)) WITHOUT ROWID;
-INSERT INTO parts VALUES('2222222222222222222222','3333333333333333333333');
-INSERT INTO parts VALUES('4444444444444444444444','3333333333333333333333');
-CREATE TABLE uploads (
-        id TEXT PRIMARY KEY NOT NULL,
-        created_at INTEGER NOT NULL,
-        updated_at INTEGER NOT NULL,
-        length INTEGER,
-        "offset" INTEGER NOT NULL,
-        state TEXT NOT NULL,
-        kind TEXT NOT NULL,
-        parts TEXT,
-        concat TEXT,
-        metadata TEXT,
-        owner TEXT,
-        filename TEXT,
-        content_type TEXT,
-        expires_at INTEGER,
-        completed_at INTEGER,
-        unverified INTEGER NOT NULL,
-        final_key INTEGER
-    );
-INSERT INTO uploads VALUES (
-    '0000000000000000000000', 1767323045678901, 1767323045678901, 5, 0, 'pending', 'regular',
-    NULL, NULL, 'filename YS50eHQ=', 'ann', 'a.txt', NULL, NULL, NULL, 0, NULL
-);
-INSERT INTO uploads VALUES (
-    '1111111111111111111111', 1767323045678901, 1767323054678901, 10, 10, 'complete', 'regular',
-    NULL, NULL, NULL, NULL, X'EDB3BF', 'text/plain', NULL, 1767323054678901, 0, NULL
-);
-INSERT INTO uploads VALUES (
-    '2222222222222222222222', 1767323045678901, 1767323045678901, NULL, 3, 'receiving', 'partial',
-    NULL, NULL, NULL, NULL, NULL, NULL, 1767927845678901, NULL, 1, NULL
-);
-INSERT INTO uploads VALUES (
-    '3333333333333333333333', 1767323045678901, 1767323045678901, 9223372036854775807, 0, 'failed', 'final',
-    '["2222222222222222222222", "4444444444444444444444"]', 'final;/files/2 /files/4',
-    NULL, NULL, NULL, NULL, NULL, NULL, 0, 6345596210294420075
-);
-CREATE INDEX uploads_newest ON uploads (created_at, id) WHERE kind <> 'partial';
-CREATE INDEX uploads_rare ON uploads (state, created_at, id) WHERE kind <> 'partial' AND state <> 'complete';
-CREATE INDEX uploads_owner ON uploads (owner, created_at, id) WHERE kind <> 'partial' AND owner IS NOT NULL;
-CREATE INDEX uploads_name ON uploads (filename, created_at, id) WHERE kind <> 'partial' AND filename IS NOT NULL;
-CREATE INDEX uploads_expiring ON uploads (expires_at, id) WHERE expires_at IS NOT NULL;
-CREATE INDEX uploads_finished ON uploads (completed_at, id) WHERE state = 'complete';
-CREATE INDEX uploads_unfinished ON uploads (id) WHERE state IN ('pending', 'receiving');
-CREATE INDEX uploads_final ON uploads (final_key) WHERE final_key IS NOT NULL;
-CREATE TRIGGER parts_created AFTER INSERT ON uploads WHEN new.parts IS NOT NULL BEGIN
-        INSERT OR IGNORE INTO parts SELECT value, new.id FROM json_each(new.parts);
-    END;
-CREATE TRIGGER parts_saved AFTER UPDATE OF parts ON uploads WHEN new.parts IS NOT old.parts BEGIN
-        DELETE FROM parts WHERE final = old.id AND part IN (SELECT value FROM json_each(old.parts));
-        INSERT OR IGNORE INTO parts SELECT value, new.id FROM json_each(new.parts);
-    END;
-CREATE TRIGGER parts_deleted AFTER DELETE ON uploads WHEN old.parts IS NOT NULL BEGIN
-        DELETE FROM parts WHERE final = old.id AND part IN (SELECT value FROM json_each(old.parts));
-    END;
-COMMIT;
-PRAGMA user_version = 1;
-"""
+from tusserver.protocol.uploads import Chunk, Facts, Image, Kind, State, Upload
 
 PENDING = Upload("0" * 22, START, START, length=5, owner="ann", filename="a.txt", metadata="filename YS50eHQ=")
 COMPLETE = Upload(
@@ -96,13 +34,37 @@ FINAL = Upload(
 )
 
 
+ANNOUNCING = Upload(
+    *("5" * 22, START, seconds(9), 10, 10, State.COMPLETE),
+    owner="ann",
+    filename="b.txt",
+    completed_at=seconds(9),
+    link="l" * 22,
+    checksum="md5:00",
+    overwrites=True,
+    last_chunk=Chunk(3, 0, 10),
+    announce="https://example.com/heard",
+)
+PART = Upload(*("6" * 22, START, seconds(7), 3, 3, State.COMPLETE, Kind.PARTIAL), completed_at=seconds(7))
+LINK = a_link(id="l" * 22, owner="ann", max_size=10, types=("image/*",), max_uploads=3, uploads=1)
+
+
+def restored(path: Path, dump: str) -> Path:
+    with by_hand(path) as hand:
+        hand.executescript(dump)
+    return path
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A database of version 1."""
-    made = tmp_path / "infos.db"
-    with by_hand(made) as hand:
-        hand.executescript(VERSION_1)
-    return made
+    return restored(tmp_path / "infos.db", VERSION_1)
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Path:
+    """A database of version 2."""
+    return restored(tmp_path / "second.db", VERSION_2)
 
 
 async def test_every_record_of_version_1_is_there(path: Path) -> None:
@@ -158,13 +120,43 @@ async def test_records_of_version_1_count_for_quotas(
     await infos.close()
 
 
-async def test_a_database_brought_up_to_date_is_like_a_new_one(path: Path, tmp_path: Path) -> None:
+async def test_every_record_of_version_2_is_there(second: Path) -> None:
+    for _ in range(2):
+        infos = SqliteInfos(second)
+        await infos.open()
+        assert [await infos.load(upload.id) for upload in (ANNOUNCING, PART)] == [ANNOUNCING, PART]
+        assert list(await SqliteAccounts(infos).links("ann")) == [replace(LINK, announce=ANNOUNCING.announce)]
+        assert ids(await infos.finished_before(seconds(9))) == [PART.id, ANNOUNCING.id]
+        assert ids(await infos.to_announce()) == [ANNOUNCING.id]
+        assert await refusal(infos, an_upload(owner="ann", length=1), Quota(bytes=10)) == ("bytes", 10)
+        await infos.close()
+
+
+async def test_what_is_complete_in_version_2_waits_to_be_examined(second: Path) -> None:
+    infos = SqliteInfos(second)
+    await infos.open()
+    assert await infos.unexamined() == [ANNOUNCING]
+    facts = Facts(7, Image("b.png", "image/png", 1, 2))
+    await infos.note(ANNOUNCING.id, facts)
+    assert await infos.image("b.png") == replace(ANNOUNCING, facts=facts)
+    assert await infos.unexamined() == []
+    assert ids(await infos.finished_before(seconds(9))) == [PART.id, ANNOUNCING.id]
+    keyed = a_link(announce_key="k")
+    await SqliteAccounts(infos).add_link(keyed)
+    assert await SqliteAccounts(infos).link(keyed.id) == keyed
+    await infos.save(replace(ANNOUNCING, announce_key="k"))
+    assert await infos.load(ANNOUNCING.id) == replace(ANNOUNCING, facts=facts, announce_key="k")
+    await infos.close()
+
+
+async def test_a_database_brought_up_to_date_is_like_a_new_one(path: Path, second: Path, tmp_path: Path) -> None:
     tables = []
-    for file in (path, tmp_path / "new.db"):
+    for file in (path, second, tmp_path / "new.db"):
         infos = SqliteInfos(file)
         await infos.open()
         await infos.close()
         with by_hand(file) as hand:
             found = hand.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name").fetchall()
         tables.append([(*row[:3], row[3] and " ".join(row[3].split())) for row in found])
-    assert tables[0] == tables[1]
+    assert tables[0] == tables[2]
+    assert tables[1] == tables[2]

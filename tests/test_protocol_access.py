@@ -12,11 +12,14 @@ from tusserver.protocol.access import (
     ADMIN,
     BadToken,
     Caller,
+    SessionOver,
     Token,
     TokenNeeded,
+    TokenNotRenewable,
     judge_look,
     judge_read,
     judge_removal,
+    judge_renewal,
     judge_write,
 )
 from tusserver.protocol.refusals import Refusal, TypeNotAllowed, UploadNotFound
@@ -159,3 +162,24 @@ def test_a_type_that_a_link_takes_passes(told: str) -> None:
 def test_a_type_that_a_link_does_not_take_is_refused_with_415(told: str | None) -> None:
     with pytest.raises(TypeNotAllowed):
         check_type(told, ("image/*", "text/plain"))
+
+
+def test_a_token_is_renewed_until_some_time_after_the_sign_in() -> None:
+    ours = replace(token("ada"), signed_in_at=NOW - DAY)
+    assert judge_renewal(ours, NOW, DAY + MINUTE) == NOW - DAY
+    with pytest.raises(SessionOver) as over:
+        judge_renewal(ours, NOW, DAY)
+    assert (over.value.status, over.value.code) == (401, "session-over")
+    assert "WWW-Authenticate" in over.value.headers
+
+
+def test_a_token_of_somebody_else_is_not_renewed() -> None:
+    with pytest.raises(TokenNotRenewable) as refused:
+        judge_renewal(token("ada"), NOW, DAY)
+    assert (refused.value.status, refused.value.code) == (403, "token-not-renewable")
+
+
+def test_where_nobody_is_asked_a_token_may_be_needed_all_the_same() -> None:
+    assert replace(ADA, is_open=True).require_token() == ADA.token
+    with pytest.raises(TokenNeeded):
+        OPEN.require_token()

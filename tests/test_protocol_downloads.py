@@ -66,6 +66,14 @@ def test_a_range_within_the_file_is_a_206(field: str, start: int, end: int) -> N
     assert get(("Range", field)) == Answer(206, start, end)
 
 
+@pytest.mark.parametrize("date", [BEFORE, DATE, AFTER, "no date"])
+def test_what_has_no_date_is_given_whatever_dates_are_asked_for(date: str) -> None:
+    dateless = Representation(length=10, etag='"tag"')
+    assert get(("If-Modified-Since", date), found=dateless) == WHOLE
+    assert get(("If-Unmodified-Since", date), found=dateless) == WHOLE
+    assert get(("Range", "bytes=0-4"), ("If-Range", date), found=dateless) == WHOLE
+
+
 @pytest.mark.parametrize("field", ["bytes=10-", "bytes=10-10", "bytes=11-20", "bytes=-0", f"bytes={2**64}-"])
 def test_a_range_behind_the_end_is_refused_with_416_and_the_length(field: str) -> None:
     with pytest.raises(RangeUnsatisfiable) as refused:

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from tusserver.protocol.filenames import BadFilename, parse_filename
 
 
-@pytest.mark.parametrize("name", ["a", "a.txt", "photos/2026/a b.png", "日本.pdf", "...", ".hidden", "a" * 1024])
+@pytest.mark.parametrize(
+    "name", ["a", "a.txt", "photos/2026/a b.png", "日本.pdf", "...", ".hidden", "a" * 1024, "דוח\u200f.pdf"]
+)
 def test_a_plain_name_is_taken_as_it_is(name: str) -> None:
     assert parse_filename(name) == name
 
@@ -22,6 +24,7 @@ def test_a_name_is_composed() -> None:
     "name",
     [
         *("", "/", "a/", "/a", "a//b", ".", "..", "a/../b", "a/.", "./a"),
+        *(f"invoice{chr(point)}gpj.exe" for point in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))),
         *("a\0b", "a\nb", "\x7f", "\udcff", "a" * 1025, "ü" * 513, "\ufb2c" * 400),
     ],
 )

@@ -131,6 +131,18 @@ def test_the_record_of_a_new_upload_tells_what_its_creation_told() -> None:
     assert made.state is State.PENDING
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [(Kind.REGULAR, ("https://a/", "key")), (Kind.FINAL, ("https://a/", "key")), (Kind.PARTIAL, (None, None))],
+)
+def test_the_receiver_of_a_link_and_its_secret_are_in_the_record_of_all_but_parts(
+    kind: Kind, told: tuple[str | None, str | None]
+) -> None:
+    grant = Grant("owner", "link", announce="https://a/", announce_key="key")
+    made = new_upload("id", Creation(length=1, kind=kind), FREE, NOW, grant)
+    assert (made.announce, made.announce_key) == told
+
+
 def test_the_record_of_a_final_upload_keeps_its_list_as_sent() -> None:
     made = new_upload("id", Creation(kind=Kind.FINAL, concat="final;/a  /b"), FREE, NOW, Grant())
     assert made == Upload(id="id", created_at=NOW, updated_at=NOW, kind=Kind.FINAL, concat="final;/a  /b")

@@ -82,3 +82,14 @@ async def test_a_final_upload_without_room_leaves_nothing_behind(aiohttp_client:
     assert refused(reply) == (403, "quota-exceeded")
     assert (reply.problem["limit"], reply.problem["most"]) == ("bytes", LENGTH + 1)
     assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize(("most", "status"), [(None, 403), (30_000_000, 403), (1_000, 201)])
+async def test_an_upload_of_unknown_length_needs_a_bound_where_bytes_are_counted(
+    aiohttp_client: AiohttpClient, tmp_path: Path, most: int | None, status: int
+) -> None:
+    ann = (await owners_of(aiohttp_client, tmp_path, max_owner_bytes=100_000_000))["ann"]
+    link = said(await ann.post("/links", {"max_size": most}))["upload_url"]
+    reply = await ann.tus.send("POST", link, {"Upload-Defer-Length": "1"})
+    assert reply.status == status
+    assert len(files(tmp_path)) == (status == 201)

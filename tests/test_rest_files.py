@@ -307,3 +307,25 @@ async def test_a_chunk_of_tus_and_one_of_rest_look_alike_to_both_doors(rest: Res
     path = await rest.begun("both", 10)
     assert (await rest.tus.send("PATCH", path, sent | {"Upload-Offset": "0"}, b"hello")).status == 204
     assert (await rest.status("both"))["offset"] == await rest.tus.offset(path) == 5
+
+
+async def test_past_so_many_streams_of_events_the_next_is_refused_until_one_ends(
+    rest: RestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rest_status, "MOST_STREAMS", 2)
+    await rest.begun("a", 15)
+    async with watching(rest, "a") as first, watching(rest, "a") as second:
+        for answer in (first, second):
+            await answer.content.readuntil(b"\n\n")
+        reply = await rest.send("GET", "/status/a", Accept="text/event-stream")
+        assert refused(reply) == (503, "too-many-streams")
+        assert reply.headers["Retry-After"] == "5"
+        assert (await rest.status("a"))["status"] == "pending"
+        assert (await rest.send("HEAD", "/status/a", Accept="text/event-stream")).status == 200
+        await rest.chunk("a", 0, b"hello")
+    for _ in range(100):
+        async with watching(rest, "a") as answer:
+            if answer.status == 200:
+                return
+        await asyncio.sleep(0.05)
+    raise AssertionError("streams that have ended take room")

@@ -7,7 +7,9 @@ from pathlib import Path
 from tests import cleanup_fire
 
 
-def test_two_servers_that_sweep_and_are_killed_remove_all_that_must_go_and_nothing_else(tmp_path: Path) -> None:
+def test_two_servers_and_the_command_remove_all_that_must_go_and_nothing_else_though_they_are_killed(
+    tmp_path: Path,
+) -> None:
     fire = cleanup_fire.main(tmp_path, 600)
     assert len(fire.stays) == 150 + 2 * cleanup_fire.SLOW
     assert len(fire.goes) == 375

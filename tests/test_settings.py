@@ -15,7 +15,8 @@ from hypothesis.strategies import sampled_from, text
 
 from tusserver.extensions import EVERY_EXTENSION
 from tusserver.protocol.durability import Durability
-from tusserver.settings import TUS_EXTENSIONS, Auth, Settings, SettingsError, load_settings, notices, table
+from tusserver.setting_sources import load_settings
+from tusserver.settings import TUS_EXTENSIONS, Auth, Previews, Settings, SettingsError, table
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -58,9 +59,13 @@ def test_without_anything_written_the_defaults_hold() -> None:
         "sweep_interval": 600.0, "durability": Durability.COMPLETE, "cors_origins": ("*",), "trusted_proxies": (),
         "disabled_extensions": frozenset(), "access_log": False, "log_level": "info", "stop_timeout": 5.0,
         "allowed_extensions": frozenset({"png", "jpg", "jpeg", "webp"}), "upload_url_path": "/uploads",
-        "auth": Auth.AUTO, "token_lifetime": 900.0, "jwt_secret": None, "jwt_public_key": None, "jwt_jwks_url": None,
-        "jwt_audience": None, "jwt_issuer": None, "announce_hosts": (), "stale_after": 86400.0, "max_json_body": 2**24,
-        "chunk_size": 2**23, "max_owner_bytes": None, "max_owner_open": None, "max_owner_per_minute": None,
+        "auth": Auth.AUTO, "token_lifetime": 900.0, "session_lifetime": 43200.0,
+        "jwt_secret": None, "jwt_public_key": None, "jwt_jwks_url": None, "jwt_audience": None, "jwt_issuer": None,
+        "announce_hosts": (), "stale_after": 86400.0, "max_json_body": 2**24, "chunk_size": 2**23,
+        "max_owner_bytes": None, "max_owner_open": None, "max_owner_per_minute": None,
+        "allowed_types": (), "clamd": None, "images": Previews.PUBLIC, "image_max_size": 25_000_000,
+        "image_max_pixels": 40_000_000, "image_max_frames": 100, "image_optimise": False, "image_timeout": 20.0,
+        "image_workers": 1, "image_cache": 2**30, "zip_max_size": 10**8, "zip_memory": 4 * 10**8,
     }  # fmt: skip
     assert {entry.name: getattr(Settings(), entry.name) for entry in table()} == expected
 
@@ -154,6 +159,7 @@ def test_no_other_bare_variable_is_read() -> None:
         ("log_level", "DEBUG", "debug"),
         ("auth", "Required", Auth.REQUIRED),
         ("token_lifetime", "1h", 3600.0),
+        ("session_lifetime", "7d", 604800.0),
         ("jwt_secret", SECRET, SECRET),
         ("jwt_public_key", PEM, PEM),
         ("jwt_public_key", PEM.replace("\n", "\\n"), PEM),
@@ -163,6 +169,19 @@ def test_no_other_bare_variable_is_read() -> None:
         ("jwt_issuer", "https://example.com/", "https://example.com/"),
         ("max_owner_open", "5", 5),
         ("max_owner_open", "None", None),
+        ("allowed_types", "none", ()),
+        ("allowed_types", "Application/PDF, image/*", ("application/pdf", "image/*")),
+        ("clamd", "None", None),
+        ("clamd", "scanner:3310", "scanner:3310"),
+        ("clamd", "[::1]:3310", "[::1]:3310"),
+        ("clamd", "/run/clamav/clamd.ctl", "/run/clamav/clamd.ctl"),
+        ("images", "Private", Previews.PRIVATE),
+        ("image_max_size", "1MiB", 2**20),
+        ("image_max_frames", "1", 1),
+        ("image_optimise", "on", True),
+        ("image_timeout", "500ms", 0.5),
+        ("image_cache", "0", 0),
+        ("zip_memory", "1GB", 10**9),
     ],
 )
 def test_a_well_formed_value_is_read(name: str, text: str, expected: object) -> None:
@@ -209,7 +228,7 @@ MALFORMED = [
     *[("upload_url_path", text) for text in ("", "/", "/../etc", "/{x}")],
     *[("log_level", text) for text in ("", "loud")],
     *[("auth", text) for text in ("", "on", "true", "none")],
-    *[("token_lifetime", text) for text in ("", "0", "0.5s", "never")],
+    *[(name, text) for name in ("token_lifetime", "session_lifetime") for text in ("", "0", "0.5s", "never")],
     *[("jwt_secret", text) for text in ("", "too short", "x" * 31)],
     *[("jwt_public_key", text) for text in ("", "-----BEGIN PRIVATE KEY-----\nx", "~nobody-of-this-name/key")],
     *[("jwt_jwks_url", text) for text in ("", "example.com", "file:///etc/passwd", "http://a b")],
@@ -219,6 +238,17 @@ MALFORMED = [
     *[("chunk_size", text) for text in ("", "0", "none")],
     *[("max_owner_bytes", text) for text in ("", "0", "10G")],
     *[(name, text) for name in ("max_owner_open", "max_owner_per_minute") for text in ("", "0", "-1", "1.5", "never")],
+    *[("allowed_types", text) for text in ("", "png", "image/png,", "image/", "*/*", "image/p*", "a/b/c", "image/ü")],
+    *[("clamd", text) for text in ("", "3310", ":3310", "scanner", "scanner:", "scanner:0", "scanner:65536", "a b:1")],
+    *[("clamd", text) for text in ("scanner:٣", "::1:3310", "[::1]", "[scanner]:1", "/a\0b", "/" + "x" * 107)],
+    *[("images", text) for text in ("", "on", "none")],
+    *[("image_max_size", text) for text in ("", "0", "none", "25M")],
+    *[(name, text) for name in ("image_max_pixels", "image_max_frames") for text in ("", "0", "40MB", "none")],
+    *[("image_optimise", text) for text in ("", "maybe")],
+    *[("image_timeout", text) for text in ("", "0", "0.05", "never")],
+    *[("image_workers", text) for text in ("", "0", "65", "-1")],
+    *[("image_cache", text) for text in ("", "none", "-1")],
+    *[(name, text) for name in ("zip_max_size", "zip_memory") for text in ("", "0", "none")],
 ]
 
 
@@ -274,83 +304,6 @@ def test_a_malformed_value_that_a_flag_overrules_does_no_harm() -> None:
 def test_metadata_that_no_header_could_carry_is_refused() -> None:
     assert "max_header" in refusal({"max_metadata": "129KiB"})
     assert load_settings({"max_metadata": "129KiB", "max_header": "1MiB"}, {}, None).max_metadata == 129 * 1024
-
-
-def test_an_unknown_variable_with_the_prefix_is_refused_with_the_name_meant() -> None:
-    assert refusal({}, {"TUSSERVER_PROT": "1"}) == (
-        "TUSSERVER_PROT (environment variable) is no setting; did you mean TUSSERVER_PORT?"
-    )
-    assert refusal({}, {"TUSSERVER_XYZZY": ""}) == "TUSSERVER_XYZZY (environment variable) is no setting"
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("PROT=1", "PROT ({} line 1) is no setting; did you mean PORT?"),
-        ("port=1", "port ({} line 1) is no setting; did you mean PORT?"),
-        ("# x\n\nXYZZY=1", "XYZZY ({} line 3) is no setting"),
-        ("HOST=::1\nPORT", "PORT ({} line 2) has no value; expected PORT=value"),
-        ("HOST=::1\n\n= = =\n", "{} line 3 cannot be read; expected NAME=value"),
-        ("PORT='1\n", "{} line 1 cannot be read; expected NAME=value"),
-    ],
-)
-def test_a_line_of_dotenv_that_makes_no_sense_is_refused(dotenv: Path, text: str, expected: str) -> None:
-    dotenv.write_text(text)
-    assert refusal({}, {}, dotenv) == expected.format(dotenv)
-
-
-def test_dotenv_knows_quotes_comments_export_a_byte_order_mark_and_earlier_names(dotenv: Path) -> None:
-    dotenv.write_text(
-        "export PORT='8000' # quoted\nHOST=\"::1\"\nUPLOAD_FOLDER=${BASE}/${PORT}\nMAX_SIZE=\n", encoding="utf-8-sig"
-    )
-    settings = load_settings({}, {"BASE": "/srv"}, dotenv)
-    assert settings == Settings(port=8000, host="::1", upload_folder=Path("/srv/8000"))
-
-
-def test_a_dotenv_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    assert refusal({}, {}, tmp_path) == f"{tmp_path} cannot be read: Is a directory"
-    (tmp_path / "latin").write_bytes(b"UPLOAD_FOLDER=/caf\xe9\n")
-    assert refusal({}, {}, tmp_path / "latin") == f"{tmp_path / 'latin'} cannot be read: it is not UTF-8"
-
-
-def test_an_absent_dotenv_is_no_error(tmp_path: Path) -> None:
-    assert load_settings({}, {}, tmp_path / "absent") == Settings()
-
-
-def test_an_empty_variable_counts_as_not_set(dotenv: Path) -> None:
-    dotenv.write_text("PORT=8000\n")
-    assert load_settings({}, {"TUSSERVER_PORT": "", "HOST": " "}, dotenv) == Settings(port=8000)
-
-
-@pytest.mark.parametrize("value", ["x86_64-conda-linux-gnu", "laptop", "laptop.example.com"])
-def test_a_host_that_a_shell_has_set_is_passed_over_and_told(value: str) -> None:
-    assert load_settings({}, {"HOST": value}, None).host == "127.0.0.1"
-    assert [value in line for line in notices({}, {"HOST": value})] == [True]
-    assert notices({"host": "::"}, {"HOST": value}) == []
-    assert notices({}, {"HOST": value, "TUSSERVER_HOST": "::"}) == []
-
-
-@pytest.mark.parametrize("value", ["0.0.0.0", "::", "localhost", " 127.0.0.1 "])
-def test_a_host_in_the_environment_that_is_an_address_counts(value: str) -> None:
-    assert load_settings({}, {"HOST": value}, None).host == value.strip()
-    assert notices({}, {"HOST": value}) == []
-
-
-def test_a_host_name_counts_where_it_was_written_for_this_server(dotenv: Path) -> None:
-    dotenv.write_text("HOST=files.example.com\n")
-    assert load_settings({}, {}, dotenv).host == "files.example.com"
-    assert load_settings({}, {"TUSSERVER_HOST": "files.example.com"}, None).host == "files.example.com"
-
-
-def test_the_variables_that_kubernetes_makes_for_a_service_are_no_settings() -> None:
-    links = {
-        "TUSSERVER_SERVICE_HOST": "10.0.0.1", "TUSSERVER_SERVICE_PORT": "80", "TUSSERVER_SERVICE_PORT_HTTP": "80",
-        "TUSSERVER_PORT": "tcp://10.0.0.1:80", "TUSSERVER_PORT_80_TCP": "tcp://10.0.0.1:80",
-        "TUSSERVER_PORT_80_TCP_PROTO": "tcp", "TUSSERVER_PORT_80_TCP_PORT": "80",
-        "TUSSERVER_PORT_80_TCP_ADDR": "10.0.0.1",
-    }  # fmt: skip
-    assert load_settings({}, links, None) == Settings()
-    assert load_settings({}, links | {"PORT": "8000"}, None).port == 8000
 
 
 @pytest.mark.parametrize(

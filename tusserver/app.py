@@ -1,27 +1,24 @@
-"""The one file that knows every name: puts the parts together, mounts them, runs them."""
+"""The one file that knows every name: puts the parts together and mounts them."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import resource
 import secrets
-import shlex
-import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from typing import Any
 
 from aiohttp import web
 
-from tusserver import __version__
 from tusserver.accounts.base import Accounts
 from tusserver.accounts.keys import KeyFile
 from tusserver.extensions import offer
+from tusserver.gallery import Gallery, Rules
+from tusserver.imaging.base import Bounds
+from tusserver.imaging.images import Images
 from tusserver.infos.base import Quota
 from tusserver.infos.sqlite import SqliteAccounts, SqliteInfos
 from tusserver.lockers.host import HostLocker
@@ -36,14 +33,13 @@ from tusserver.sweeper import Report, Sweeper
 from tusserver.web.announce import Announcer
 from tusserver.web.auth import AUTH, Authenticator
 from tusserver.web.cors import everywhere
-from tusserver.web.inside import Runner
-from tusserver.web.page import FOLDER
-from tusserver.web.routes import add_routes
-from tusserver.web.site import SITE, Site
+from tusserver.web.routes import add_routes, hiding_images
+from tusserver.web.site import Site
 
 log = logging.getLogger("tusserver")
 
 BYTES, DATABASE, SOCKETS, KEYS = "bytes", "tusserver.db", "run", "keys.json"
+DERIVED, SCRATCH = "derived", "scratch"
 # How often running bodies are looked at for one that rests too long, in seconds.
 LOOK_INTERVAL = 0.5
 
@@ -94,12 +90,13 @@ def _span(seconds: float | None) -> timedelta | None:
 
 def _quota(settings: Settings) -> Quota | None:
     most = (settings.max_owner_bytes, settings.max_owner_open, settings.max_owner_per_minute)
-    return None if most == (None, None, None) else Quota(*most)
+    # Where nothing bounds an upload of unknown length, only images come without one.
+    return None if most == (None, None, None) else Quota(*most, deferred=settings.max_size or settings.image_max_size)
 
 
 def _authenticator(settings: Settings) -> Authenticator:
     """Raises StartError."""
-    is_open = settings.auth is Auth.OFF or (settings.auth is Auth.AUTO and _is_loopback(settings.host))
+    is_open = settings.auth is Auth.OFF or (settings.auth is Auth.AUTO and is_loopback(settings.host))
     try:
         return Authenticator(settings, KeyFile(settings.upload_folder / KEYS), is_open=is_open, clock=_clock)
     except Unavailable as error:
@@ -140,6 +137,32 @@ async def _opened(parts: _Parts) -> AsyncIterator[_Parts]:
             await backend.close()
 
 
+def _gallery(service: UploadService, settings: Settings) -> Gallery:
+    bounds = Bounds(settings.image_max_size, settings.image_max_pixels, settings.image_max_frames)
+    images = Images(
+        settings.upload_folder / DERIVED,
+        bounds,
+        workers=settings.image_workers,
+        timeout=settings.image_timeout,
+        cache_size=settings.image_cache,
+    )
+    rules = Rules(settings.allowed_extensions, settings.image_max_size, settings.image_optimise)
+    return Gallery(service, images, rules, settings.upload_folder / SCRATCH, secrets.token_bytes)
+
+
+@asynccontextmanager
+async def _showing(gallery: Gallery) -> AsyncIterator[None]:
+    """Images can be read in the block. Raises StartError."""
+    try:
+        await gallery.open()
+    except Unavailable as error:
+        raise StartError(str(error)) from error
+    try:
+        yield
+    finally:
+        await gallery.close()
+
+
 async def _look_after(service: UploadService, read_timeout: float) -> None:
     while True:
         await asyncio.sleep(min(LOOK_INTERVAL, read_timeout))
@@ -171,13 +194,15 @@ def setup(app: web.Application, settings: Settings, *, prefix: str = "") -> None
     Args:
         prefix: path under which everything lies, for example ``"/uploads"``.
     Raises:
-        StartError: the public key of the settings cannot be read; when the application starts, if the folder, the
-            database or the keys cannot be used.
+        StartError: the public key of the settings cannot be read, or images would have the path of another route; when
+            the application starts, if the folder, the database or the keys cannot be used.
 
     Where that application listens is not known here: `settings.auth` is judged by `settings.host`, so whoever listens
     on more than a loopback address sets one of the two.
     `checksum-trailer` is offered only where `Runner` runs the application: aiohttp drops trailers elsewhere.
     """
+    if (path := hiding_images(settings)) is not None:
+        raise StartError(f"upload_url_path: {settings.upload_url_path} lies in {path}; images need a path of their own")
     parts = _put_together(settings)
     app[AUTH] = auth = _authenticator(settings)
     site = Site(
@@ -186,15 +211,22 @@ def setup(app: web.Application, settings: Settings, *, prefix: str = "") -> None
         parts.service,
         Names(parts.service),
         parts.sweeper,
+        _gallery(parts.service, settings),
         clock=_clock,
         prefix=prefix.rstrip("/"),
     )
     announcer = Announcer(parts.service, settings.announce_hosts, site.address)
     parts.service.ledger.on_complete = announcer.notice
+    parts.service.ledger.on_removed = site.gallery.forget
     add_routes(app, site)
 
     async def work(_: web.Application) -> AsyncIterator[None]:
-        async with _opened(parts), _authenticating(auth), _at_work(parts, settings, announcer):
+        async with (
+            _opened(parts),
+            _authenticating(auth),
+            _showing(site.gallery),
+            _at_work(parts, settings, announcer),
+        ):
             yield
 
     async def stop(_: web.Application) -> None:
@@ -211,127 +243,8 @@ def make_app(settings: Settings) -> web.Application:
     return app
 
 
-def serve(settings: Settings) -> int:
-    """Run the server until it is told to stop; gives the exit status.
-
-    Raises:
-        StartError: it cannot start.
-    """
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
-    with suppress(KeyboardInterrupt):
-        asyncio.run(_serve(settings))
-    return 0
-
-
-def _open_many_files() -> None:
-    """Take as many descriptors as the system allows: each running upload has three."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # some systems name no number that they take
-        if soft != hard:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _loop_errors() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
-    """A handler of the loop's errors. Without a free descriptor asyncio tells of each connection it cannot take a
-    thousand times a second, with a traceback; this tells it now and then, in one line."""
-    told_at = float("-inf")
-
-    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        nonlocal told_at
-        if "_start_serving" in context["message"]:
-            return  # it would have tried again, but the server was stopped
-        if context["message"] != "socket.accept() out of system resource":
-            loop.default_exception_handler(context)
-        elif loop.time() - told_at > 10:
-            told_at = loop.time()
-            log.error("no more connections can be taken: %s", context["exception"])
-
-    return handle
-
-
-async def _serve(settings: Settings) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    _open_many_files()
-    loop.set_exception_handler(_loop_errors())
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
-    # aiohttp waits twice, for handlers and for those it then cancelled.
-    app = make_app(settings)
-    runner = Runner(
-        app,
-        access_log=logging.getLogger("tusserver.access") if settings.access_log else None,
-        max_field_size=settings.max_header,
-        max_line_size=settings.max_header,
-        max_headers=settings.max_headers,
-        auto_decompress=False,
-        shutdown_timeout=settings.stop_timeout / 2.5,
-    )
-    await runner.setup()
-    try:
-        port = await _listen(runner, settings)
-        for line in [*_start_lines(settings, port), *await _access_lines(settings, app)]:
-            print(line, flush=True)
-        await stop.wait()
-        log.info("stopping")
-    finally:
-        await runner.cleanup()
-
-
-async def _listen(runner: Runner, settings: Settings) -> int:
-    """Take requests; gives the port."""
-    site = web.TCPSite(runner, settings.host, settings.port, reuse_address=True, backlog=1024)
-    try:
-        await site.start()
-    except OSError as error:
-        raise StartError(_why_not(error, settings)) from error
-    return int(runner.addresses[0][1]) if runner.addresses else settings.port
-
-
-def _why_not(error: OSError, settings: Settings) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"port {settings.port} of {settings.host} is taken; choose another with --port"
-    if error.errno == errno.EACCES:
-        return f"port {settings.port} needs more rights than this user has; choose one above 1023 with --port"
-    return f"cannot listen on {settings.host}: it is no address of this machine; choose another with --host"
-
-
-def _start_lines(settings: Settings, port: int) -> list[str]:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    url = f"http://{host}:{port}"
-    lines = [
-        f"tusserver {__version__} listening on {url}/",
-        f"  uploads   {settings.base_url or url}{settings.tus_path} (tus 1.0.0)",
-        f"  storage   {settings.upload_folder} (files and SQLite, durability {settings.durability})",
-    ]
-    if not (FOLDER / "vendor").is_dir():
-        lines.append("  page      not built: run `make assets` (uploads work without it)")
-    return lines
-
-
-async def _access_lines(settings: Settings, app: web.Application) -> list[str]:
-    """Who may do something, and what is to be done if that is nobody."""
-    auth = app[AUTH]
-    if auth.is_open:
-        reach = "only this machine can reach it" if _is_loopback(settings.host) else "anybody who reaches it can upload"
-        lines = [f"  access    open: no authentication; {reach}"]
-        if settings.auth is Auth.AUTO and (settings.base_url or settings.trusted_proxies):
-            lines.append("  warning   what is open here is open to everybody behind a proxy too: set AUTH=required")
-        return lines
-    lines = ["  access    by token: users sign in at POST /auth/token"]
-    if auth.has_foreign_keys:
-        lines[0] += "; tokens of the identity provider count too"
-    elif not await app[SITE].backends.accounts.users():
-        folder = f" --upload-folder {shlex.quote(str(settings.upload_folder))}"
-        lines.append(
-            f"  warning   there are no users, so nobody can upload: `tusserver user add NAME{folder}` makes one"
-        )
-    return lines
-
-
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Only this machine can reach what listens there."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

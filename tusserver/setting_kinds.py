@@ -24,6 +24,8 @@ LARGEST_SIZE = 2**63 - 1
 # `datetime` ends with the year 9999; a moment further away than this would overflow while a request is answered.
 LONGEST_TIME = 36_500 * 86_400.0
 LEAST_SECRET = 32
+# The kernel has room for so many bytes of a path, without the zero behind them.
+LONGEST_SOCKET = 107
 SIZE_UNITS: dict[str, int] = {"": 1, "b": 1} | {
     letter + suffix: base**power
     for power, letter in enumerate("kmgt", start=1)
@@ -33,6 +35,7 @@ TIME_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_40
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_][A-Za-z0-9_-]*)*\.?")
 URL_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+TYPE_RANGE = re.compile(r"[a-z0-9!#$&^_.+-]+/([a-z0-9!#$&^_.+-]+|\*)")
 
 
 def keep(value: T) -> T:
@@ -324,6 +327,34 @@ def check_suffixes(values: frozenset[str]) -> frozenset[str]:
     return suffixes
 
 
+def check_types(values: Iterable[str]) -> tuple[str, ...]:
+    types = tuple(value.strip().lower() for value in values)
+    if wrong := [one for one in types if not TYPE_RANGE.fullmatch(one)]:
+        raise ValueError(f"has {wrong[0]!r} in it, which is not a content type")
+    return types
+
+
+def check_socket(value: str | None) -> str | None:
+    """Accept the path of a Unix socket, or a host and a port as they stand in an address of the web."""
+    if value is None:
+        return None
+    if value.startswith("/"):
+        if "\0" in value or len(value.encode("utf-8", "surrogateescape")) > LONGEST_SOCKET:
+            raise ValueError("is no path that a Unix socket can have")
+        return value
+    host, _, port = value.rpartition(":")
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    try:
+        check_host(host[1:-1] if is_bracketed else host)
+    except ValueError:
+        host = ""
+    is_port = re.fullmatch(r"[0-9]{1,5}", port, re.ASCII) is not None and 0 < int(port) < 65536
+    # An address of version 6 without brackets leaves open where the port begins.
+    if not host or not is_port or (":" in host) != is_bracketed:
+        raise ValueError("is neither a path nor a host with a port")
+    return value
+
+
 FLAG = Kind(parse_flag, "true or false", "")
 HOST = Kind(keep, "an address such as 127.0.0.1, 0.0.0.0 or ::, or a host name", "ADDRESS", check_host)
 FOLDER = Kind(parse_folder, "the path of a folder", "FOLDER", check_folder)
@@ -337,6 +368,10 @@ ORIGINS = Kind(split, "*, none, or origins between commas such as https://exampl
 NETWORKS = Kind(parse_networks, "none, or addresses and networks between commas (127.0.0.1,10.0.0.0/8)", "NETWORKS")
 HOSTS = Kind(split, "none, or host names between commas such as hooks.example.com", "HOSTS", check_hosts)
 SUFFIXES = Kind(parse_words, "file extensions between commas such as png,jpg", "NAMES", check_suffixes)
+TYPES = Kind(split, "none, or content types between commas such as application/pdf,image/*", "TYPES", check_types)
+SOCKET: Kind[str | None] = Kind(
+    or_none("none", keep), "none, host:port, or the path of a Unix socket", "ADDRESS", check_socket
+)
 LINK: Kind[str | None] = Kind(
     or_none("none", keep), "an address such as https://example.com/keys.json, or none", "URL", check_link
 )

@@ -142,7 +142,7 @@ def test_an_upload_goes_on_after_its_token_ran_out_and_the_next_waits_for_a_pass
     page: ServerPage, tmp_path: Path, big: Path
 ) -> None:
     late = make_file(tmp_path / "late.bin", MB)
-    flags = ("--token-lifetime", "3s")
+    flags = ("--token-lifetime", "3s", "--session-lifetime", "1s")
     with asking(tmp_path / "asking", *flags) as server, Relay(server.port, rate=MB) as line:
         sign_in(page, line.url)
         page.add(big)
@@ -160,6 +160,27 @@ def test_an_upload_goes_on_after_its_token_ran_out_and_the_next_waits_for_a_pass
         wait_until(lambda: stored(server).keys() == {big.name, late.name})
         assert [request["offset"] for request in page.requests("PATCH")].count("0") == 2
         assert stored(server) == {file.name: file.read_bytes() for file in (big, late)}
+
+
+def test_a_token_is_renewed_as_long_as_uploads_run_and_what_comes_later_asks_for_no_password(
+    page: ServerPage, tmp_path: Path, big: Path
+) -> None:
+    late = make_file(tmp_path / "late.bin", MB)
+    with asking(tmp_path / "asking", "--token-lifetime", "3s") as server, Relay(server.port, rate=2 * MB) as line:
+        sign_in(page, line.url)
+        since = time.monotonic()
+        page.add(big)
+        wait_until(lambda: time.monotonic() - since > 3.5)
+        page.do("drop", [str(late)])
+        page.finish()
+        renewals = [one["status"] for one in page.requests("POST") if one["url"].endswith("/auth/renew")]
+        assert renewals == [200] * len(renewals) != []
+        page.wait(css="#sign-in", state="hidden")
+        assert stored(server) == {file.name: file.read_bytes() for file in (big, late)}
+        # Without work the next password is asked for in time.
+        page.wait(css="#sign-in.again")
+        assert [one["url"] for one in page.do("requests") if one.get("status") == 401] == []
+        assert page.do("failures") == []
 
 
 def test_a_reload_leaves_somebody_signed_in_and_an_upload_goes_on(page: ServerPage, tmp_path: Path, big: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.contracts.infos_values import START, a_link, new_id, seconds
-from tusserver.accounts.base import Accounts, Link, User
+from tusserver.accounts.base import Accounts, Link, TooManyLinks, User
 from tusserver.protocol.errors import Conflict, NotFound
 
 
@@ -94,6 +94,7 @@ class AccountsContract:
             "uploads": 7,
             "expires_at": seconds(9),
             "announce": "https://example.com/heard?a=b",
+            "announce_key": "日本\udcff",
         }
         assert full.keys() | {"id"} == {field.name for field in fields(Link)}
         for link in (a_link(**full), a_link()):
@@ -115,6 +116,29 @@ class AccountsContract:
         with pytest.raises(Conflict):
             await accounts.add_link(replace(link, max_uploads=4))
         assert await accounts.link(link.id) == link
+
+    async def test_an_owner_has_no_more_links_than_allowed_however_many_come_at_once(self, accounts: Accounts) -> None:
+        for owner in (None, "bob", "\udcff"):
+            await accounts.add_link(a_link(owner=owner))
+        links = [a_link(owner="ann") for _ in range(20)]
+        answers = await asyncio.gather(*(accounts.add_link(link, most=3) for link in links), return_exceptions=True)
+        assert [type(answer) for answer in answers if answer is not None] == [TooManyLinks] * 17
+        won = [link for link, answer in zip(links, answers, strict=True) if answer is None]
+        assert {link.id for link in await accounts.links("ann")} == {link.id for link in won}
+        await accounts.add_link(a_link(owner="ann"))
+        await accounts.remove_link(won[0].id)
+        with pytest.raises(TooManyLinks) as refused:
+            await accounts.add_link(a_link(owner="ann"), most=3)
+        assert refused.value.most == 3
+
+    async def test_links_that_have_expired_take_nobodys_room(self, accounts: Accounts) -> None:
+        for end in (seconds(1), seconds(2), None):
+            await accounts.add_link(a_link(owner=None, expires_at=end))
+        now = seconds(1)
+        with pytest.raises(TooManyLinks):
+            await accounts.add_link(a_link(owner=None, created_at=now), most=2)
+        await accounts.add_link(a_link(owner=None, created_at=now), most=3)
+        await accounts.add_link(a_link(owner=None, created_at=seconds(2)), most=3)
 
     async def test_a_removed_link_is_gone(self, accounts: Accounts) -> None:
         link, other = a_link(), a_link()

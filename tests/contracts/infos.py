@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.contracts.infos_facts import FactsContract
 from tests.contracts.infos_questions import QuestionsContract
 from tests.contracts.infos_quotas import QuotasContract
 from tests.contracts.infos_values import START, a_link, add, an_upload, ids, new_id, seconds, walk
 from tusserver.accounts.base import Accounts
 from tusserver.infos.base import Infos
 from tusserver.protocol.errors import Conflict, NotFound
-from tusserver.protocol.uploads import Chunk, Kind, State, Upload
+from tusserver.protocol.uploads import Chunk, Facts, Image, Kind, State, Upload
 
 LARGEST = 2**63 - 1
 FULL = {
@@ -36,11 +37,13 @@ FULL = {
     "overwrites": True,
     "last_chunk": Chunk(3, 0, 7),
     "announce": "https://example.com/heard?a=b",
+    "announce_key": "signs what is told",
+    "facts": Facts(0xFFFFFFFF, Image("world\udcff 1.png", "image/png", 640, 480)),
 }
 NAMES = ["", " ", "a\0b", "日本語.png", "🦆", "e\u0301", "'; DROP TABLE uploads; --", "\udcff\udcfe.bin", "x" * 100_000]
 
 
-class InfosContract(QuestionsContract, QuotasContract):
+class InfosContract(QuestionsContract, QuotasContract, FactsContract):
     """Every promise of `tusserver.infos.base.Infos` that holds in one process."""
 
     # Records
@@ -110,14 +113,16 @@ class InfosContract(QuestionsContract, QuotasContract):
             assert await infos.load(upload.id) == upload
             assert (await infos.page()).uploads == (upload,)
 
-    async def test_save_replaces_every_field(self, infos: Infos, accounts: Accounts) -> None:
+    async def test_save_replaces_every_field_and_keeps_the_facts_that_it_does_not_know(
+        self, infos: Infos, accounts: Accounts
+    ) -> None:
         await accounts.add_link(a_link(id="l" * 22))
         full, bare = an_upload(updated_at=seconds(3), **FULL), an_upload(created_at=seconds(5))
         await add(infos, full, bare)
-        emptied, filled = replace(bare, id=full.id), replace(full, id=bare.id)
+        emptied, filled = replace(bare, id=full.id), replace(full, id=bare.id, facts=Facts(7))
         await infos.save(emptied)
         await infos.save(filled)
-        assert await infos.load(full.id) == emptied
+        assert await infos.load(full.id) == replace(emptied, facts=full.facts)
         assert await infos.load(bare.id) == filled
 
     async def test_save_changes_no_other_record(self, infos: Infos) -> None:

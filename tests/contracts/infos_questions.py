@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from tests.contracts.infos_values import START, add, an_upload, ids, new_id, seconds, walk
-from tusserver.infos.base import Infos, OwnedBy
+from tusserver.infos.base import Infos, OwnedBy, Quota
+from tusserver.protocol.errors import Conflict
 from tusserver.protocol.uploads import Kind, State, Upload
 
 
@@ -285,7 +288,8 @@ class QuestionsContract:
     async def test_same_final_is_the_newest_with_the_same_owner_concat_and_metadata(self, infos: Infos) -> None:
         facts = {"kind": Kind.FINAL, "concat": "final;/files/a", "metadata": "filename YQ==", "owner": "ann"}
         newest = an_upload(created_at=seconds(9), state=State.COMPLETE, **facts)
-        await add(infos, an_upload(created_at=seconds(1), **facts), newest, an_upload(created_at=seconds(2), **facts))
+        failed: list[Upload] = [an_upload(created_at=seconds(at), state=State.FAILED, **facts) for at in (1, 2)]
+        await add(infos, failed[0], failed[1], newest)
         for other in (
             {"owner": None},
             {"owner": "bob"},
@@ -304,6 +308,27 @@ class QuestionsContract:
         assert await infos.same_final(replace(final, id=new_id())) == final
         assert await infos.same_final(replace(final, metadata="")) is None
         assert await infos.same_final(replace(final, owner="")) is None
+
+    async def test_of_final_uploads_that_are_the_same_one_gets_in_however_many_come(self, infos: Infos) -> None:
+        facts: dict[str, Any] = {"kind": Kind.FINAL, "concat": "final;/files/\udcff", "metadata": None, "owner": "ann"}
+        finals = [an_upload(**facts) for _ in range(20)]
+        answers = await asyncio.gather(*(infos.create(final) for final in finals), return_exceptions=True)
+        assert [type(answer) for answer in answers].count(Conflict) == 19
+        (won,) = [final for final, answer in zip(finals, answers, strict=True) if answer is None]
+        assert await infos.same_final(won) == won
+        for other in ({"owner": None}, {"metadata": ""}, {"concat": "final;/files/b"}, {"kind": Kind.REGULAR}):
+            await infos.create(an_upload(**{**facts, **other}))
+        await infos.save(replace(won, state=State.COMPLETE))
+        with pytest.raises(Conflict):
+            await infos.create(an_upload(**facts), quota=Quota(open=1))
+
+    async def test_a_final_upload_that_failed_or_expired_is_made_anew(self, infos: Infos) -> None:
+        facts: dict[str, Any] = {"kind": Kind.FINAL, "concat": "final;/files/a"}
+        await infos.create(an_upload(created_at=seconds(0), state=State.FAILED, **facts))
+        await infos.create(an_upload(created_at=seconds(1), expires_at=seconds(3), **facts))
+        with pytest.raises(Conflict):
+            await infos.create(an_upload(created_at=seconds(2), **facts))
+        await infos.create(an_upload(created_at=seconds(3), **facts))
 
     async def test_same_final_follows_what_is_saved(self, infos: Infos) -> None:
         (final,) = await add(infos, an_upload(kind=Kind.FINAL, concat="final;/files/a", metadata="\udcff"))

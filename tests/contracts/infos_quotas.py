@@ -77,6 +77,13 @@ class QuotasContract:
         assert await refusal(infos, an_upload(owner="ann", length=16), quota) == ("bytes", 100)
         assert await refusal(infos, an_upload(owner="ann", length=15), quota) is None
 
+    async def test_one_of_unknown_length_may_count_for_less_when_it_is_added(self, infos: Infos) -> None:
+        quota = Quota(bytes=100, deferred=60, bound=40)
+        assert await refusal(infos, an_upload(), quota) is None
+        assert await refusal(infos, an_upload(), quota) is None  # 60 that are there and 40
+        assert await refusal(infos, an_upload(), quota) == ("bytes", 100)
+        assert await refusal(infos, an_upload(length=1), quota) == ("bytes", 100)
+
     async def test_the_largest_lengths_are_counted_exactly(self, infos: Infos) -> None:
         largest = 2**63 - 1
         quota = Quota(bytes=largest)

@@ -120,6 +120,17 @@ class StoreContract(WriterContract, PullContract):
         assert await content(store, id, 0, 100) == b"firstsecond"
         await writer.close()
 
+    async def test_many_are_read_at_once_in_the_order_asked_for(self, store: Store) -> None:
+        one, two, none = await add(store, b"first"), await add(store, b"second"), await add(store)
+        wanted = [(two, 1, 4), (one, 0, 5), (none, 0, 9), (one, 3, 100), (one, 9, 100), (two, 2, 2), (two, 0, 6)]
+        assert await store.read_many(wanted) == [b"eco", b"first", b"", b"st", b"", b"", b"second"]
+        assert await store.read_many([]) == []
+
+    async def test_of_many_a_missing_one_is_not_found(self, store: Store) -> None:
+        id = await add(store, b"bytes")
+        with pytest.raises(NotFound):
+            await store.read_many([(id, 0, 5), (new_id(), 0, 5)])
+
     async def test_the_file_is_one_ordinary_file_with_the_bytes_or_none(self, store: Store) -> None:
         id = await add(store, b"bytes")
         path = await store.file(id)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from tusserver.protocol.errors import BackendError
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -31,6 +33,7 @@ class Link:
         uploads: how many were made.
         expires_at: from then on it makes no more; None: never.
         announce: URL that hears of each completed upload, None: nobody does.
+        announce_key: secret that signs what is told, for the owner's and the receiver's eyes only.
     """
 
     id: str
@@ -42,6 +45,15 @@ class Link:
     uploads: int = 0
     expires_at: datetime | None = None
     announce: str | None = None
+    announce_key: str | None = None
+
+
+class TooManyLinks(BackendError):
+    """An owner has as many links as they may have."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} links are allowed")
+        self.most = most
 
 
 class Accounts(Protocol):
@@ -78,8 +90,15 @@ class Accounts(Protocol):
         """Raises NotFound. What they uploaded stays."""
         ...
 
-    async def add_link(self, link: Link) -> None:
-        """Raises Conflict if the id exists."""
+    async def add_link(self, link: Link, *, most: int | None = None) -> None:
+        """Add a link.
+
+        Args:
+            most: how many links its owner may have, this one included, that have not expired when it is made.
+        Raises:
+            TooManyLinks: they have; however many are added at once, never more get in.
+            Conflict: the id exists.
+        """
         ...
 
     async def link(self, id: str) -> Link:

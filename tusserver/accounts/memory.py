@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from tusserver.accounts.base import Accounts, Link, User
+from tusserver.accounts.base import Accounts, Link, TooManyLinks, User
 from tusserver.protocol.errors import Conflict, NotFound
 
 T = TypeVar("T")
@@ -49,7 +49,11 @@ class MemoryAccounts:
         await self.user(name)
         del self._users[name]
 
-    async def add_link(self, link: Link) -> None:
+    async def add_link(self, link: Link, *, most: int | None = None) -> None:
+        last = link.created_at
+        usable = [one for one in await self.links(link.owner) if one.expires_at is None or one.expires_at > last]
+        if most is not None and len(usable) >= most:
+            raise TooManyLinks(most)
         if link.id in self._links:
             raise Conflict(f"there is a link {link.id} already")
         self._links[link.id] = link

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tusserver.cli.arguments import UsageError, make_parser, parse, setting_texts
-from tusserver.settings import SettingsError, load_settings, notices
+from tusserver.setting_sources import load_settings, notices
+from tusserver.settings import SettingsError
 
 
 class CommandError(Exception):
@@ -90,10 +91,10 @@ def serve(arguments: Namespace) -> int:
     for notice in notices(texts, os.environ):
         print(f"tusserver: {notice}", file=sys.stderr)
 
-    from tusserver import app
+    from tusserver import app, serving
 
     try:
-        return app.serve(settings)
+        return serving.serve(settings)
     except app.StartError as error:
         raise CommandError(str(error)) from error
 

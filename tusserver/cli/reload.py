@@ -12,7 +12,8 @@ from pathlib import Path
 from types import FrameType
 
 import tusserver
-from tusserver.settings import DOTENV, table
+from tusserver.setting_sources import DOTENV
+from tusserver.settings import table
 
 PACKAGE = Path(tusserver.__file__).parent
 # A look at some hundred files takes a millisecond or two, and half a second is not felt after saving a file.

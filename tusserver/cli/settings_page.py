@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from itertools import groupby
 
 from tusserver.setting_kinds import SIZE_FORM, TIME_FORM
-from tusserver.settings import DOTENV, Setting, collect, load_settings, table
+from tusserver.setting_sources import DOTENV, collect, load_settings
+from tusserver.settings import Setting, table
 
 INTRODUCTION = """\
 # Settings

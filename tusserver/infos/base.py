@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from tusserver.protocol.errors import BackendError
-from tusserver.protocol.uploads import State, Upload
+from tusserver.protocol.uploads import Facts, State, Upload
 
 UNFINISHED = frozenset((State.PENDING, State.RECEIVING))
 # What `Quota.per_minute` speaks of.
@@ -39,16 +39,22 @@ class Quota:
         open: unfinished uploads; one that is complete when it is made needs no room among them.
         per_minute: uploads made within a minute of this one that still exist.
         deferred: what an upload counts for whose length is not known.
+        bound: what the one that is added counts for in that case, if less can come of it than of the others.
     """
 
     bytes: int | None = None
     open: int | None = None
     per_minute: int | None = None
     deferred: int = 0
+    bound: int | None = None
 
     def size_of(self, upload: Upload) -> int:
-        """What an upload counts for."""
+        """What an upload counts for that is there."""
         return self.deferred if upload.length is None else upload.length
+
+    def size_of_new(self, upload: Upload) -> int:
+        """What the one that is added counts for."""
+        return self.bound if upload.length is None and self.bound is not None else self.size_of(upload)
 
 
 class OverQuota(BackendError):
@@ -85,7 +91,8 @@ class Infos(Protocol):
         Raises:
             OverQuota: its owner (None is one too) or its link has no room for it; however many come at once, in
                 whichever process, never more get in than there is room for.
-            Conflict: the id exists.
+            Conflict: the id exists; or `same_final` gives another one, for a `concat` that is not None, that has not
+                failed, nor expired when this one is made. However many come at once, only one of them gets in.
         Whatever it raises, nothing is changed, the count of the link neither.
         """
         ...
@@ -98,6 +105,29 @@ class Infos(Protocol):
         """Replace the record of the same id."""
         ...
 
+    async def note(self, id: str, facts: Facts) -> None:
+        """Add what was found out to the record of a complete upload, and nothing else.
+
+        A fact that is None stays as it was, here and in `save`: nobody forgets what another one found out.
+
+        Raises:
+            NotFound: there is no such record, or it is not complete.
+            Conflict: another upload has this `stored_filename`.
+        """
+        ...
+
+    async def unexamined(self, *, limit: int = 100) -> Sequence[Upload]:
+        """Complete records, not partial, whose CRC-32 is not known, those that were completed first first."""
+        ...
+
+    async def image(self, stored_filename: str) -> Upload:
+        """The record of the image of this name. Raises NotFound."""
+        ...
+
+    async def load_many(self, ids: Sequence[str]) -> dict[str, Upload]:
+        """Those records of `ids` (at most 1,000) that there are, by id, in one read."""
+        ...
+
     async def delete(self, id: str) -> None:
         """Remove the record."""
         ...
@@ -108,6 +138,7 @@ class Infos(Protocol):
         owner: str | None = None,
         states: Collection[State] = (),
         filename: str | None = None,
+        only_images: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
@@ -119,6 +150,7 @@ class Infos(Protocol):
         Args:
             owner, filename: only records that have exactly this one; None means all.
             states: only records in one of these; empty means all.
+            only_images: only records with an image among their facts; asked with no `states` and no `filename`.
             limit: at least 1.
             cursor: `next_cursor` of the page before, asked with the same filters.
         Raises:

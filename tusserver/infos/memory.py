@@ -10,9 +10,16 @@ from tusserver.accounts.base import Link
 from tusserver.infos.base import MINUTE, UNFINISHED, Infos, OverQuota, OwnedBy, Page, Quota
 from tusserver.infos.cursors import format_cursor, parse_cursor, to_micros
 from tusserver.protocol.errors import Conflict, NotFound
-from tusserver.protocol.uploads import Kind, State, Upload
+from tusserver.protocol.uploads import Facts, Image, Kind, State, Upload
 
 EVER = datetime.max.replace(tzinfo=UTC)
+
+
+def _together(known: Facts, learnt: Facts) -> Facts:
+    return Facts(
+        known.crc32 if learnt.crc32 is None else learnt.crc32,
+        known.image if learnt.image is None else learnt.image,
+    )
 
 
 def _place(upload: Upload) -> tuple[int, str]:
@@ -39,18 +46,23 @@ class MemoryInfos:
         """Nothing waits; the records stay, as they would in a file."""
 
     async def create(self, upload: Upload, *, durable: bool = False, quota: Quota | None = None) -> None:
+        is_named = upload.kind is Kind.FINAL and upload.concat is not None
+        same = await self.same_final(upload) if is_named else None
+        if same is not None and same.state is not State.FAILED and not same.is_expired(upload.created_at):
+            raise Conflict(f"final upload {same.id} is the same")
         if quota is not None:
             self._check_quota(upload, quota)
         link = None if upload.link is None else self._link_with_room(upload.link, upload.created_at)
         if upload.id in self._uploads:
             raise Conflict(f"upload {upload.id} exists already")
+        self._check_free(upload.id, upload.facts.image)
         self._uploads[upload.id] = upload
         if link is not None:
             self._links[link.id] = replace(link, uploads=link.uploads + 1)
 
     def _check_quota(self, upload: Upload, quota: Quota) -> None:
         owned = [one for one in self._uploads.values() if one.owner == upload.owner]
-        size = sum(map(quota.size_of, (*owned, upload)))
+        size = sum(map(quota.size_of, owned)) + quota.size_of_new(upload)
         unfinished = sum(one.state in UNFINISHED for one in owned)
         recent = sum(abs(one.created_at - upload.created_at) < MINUTE for one in owned)
         if quota.bytes is not None and size > quota.bytes:
@@ -74,9 +86,35 @@ class MemoryInfos:
         except KeyError:
             raise NotFound(f"there is no upload {id}") from None
 
+    async def load_many(self, ids: Sequence[str]) -> dict[str, Upload]:
+        return {id: self._uploads[id] for id in ids if id in self._uploads}
+
+    async def image(self, stored_filename: str) -> Upload:
+        for upload in self._uploads.values():
+            if upload.facts.image is not None and upload.facts.image.stored_filename == stored_filename:
+                return upload
+        raise NotFound(f"there is no image {stored_filename}")
+
     async def save(self, upload: Upload, *, durable: bool = False) -> None:
-        await self.load(upload.id)
-        self._uploads[upload.id] = upload
+        known = (await self.load(upload.id)).facts
+        self._check_free(upload.id, upload.facts.image)
+        self._uploads[upload.id] = replace(upload, facts=_together(known, upload.facts))
+
+    async def note(self, id: str, facts: Facts) -> None:
+        upload = await self.load(id)
+        if not upload.is_complete:
+            raise NotFound(f"there is no complete upload {id}")
+        self._check_free(id, facts.image)
+        self._uploads[id] = replace(upload, facts=_together(upload.facts, facts))
+
+    def _check_free(self, id: str, image: Image | None) -> None:
+        """Raises Conflict if another upload has the name of `image`."""
+        if image is None:
+            return
+        for upload in self._uploads.values():
+            other = upload.facts.image
+            if other is not None and other.stored_filename == image.stored_filename and upload.id != id:
+                raise Conflict("another upload has this stored filename already")
 
     async def delete(self, id: str) -> None:
         await self.load(id)
@@ -88,6 +126,7 @@ class MemoryInfos:
         owner: str | None = None,
         states: Collection[State] = (),
         filename: str | None = None,
+        only_images: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
@@ -99,6 +138,7 @@ class MemoryInfos:
             and (owner is None or upload.owner == owner)
             and (not states or upload.state in states)
             and (filename is None or upload.filename == filename)
+            and (not only_images or upload.facts.image is not None)
             and (behind is None or _place(upload) < behind)
         ]
         found.sort(key=_place, reverse=True)
@@ -135,6 +175,14 @@ class MemoryInfos:
     async def finished_before(self, moment: datetime, *, limit: int = 100) -> Sequence[Upload]:
         complete = (upload for upload in self._uploads.values() if upload.is_complete)
         return self._until(moment, complete, lambda upload: upload.completed_at)[:limit]
+
+    async def unexamined(self, *, limit: int = 100) -> Sequence[Upload]:
+        found = (
+            upload
+            for upload in self._uploads.values()
+            if upload.is_complete and upload.kind is not Kind.PARTIAL and upload.facts.crc32 is None
+        )
+        return self._until(EVER, found, lambda upload: upload.completed_at)[:limit]
 
     async def to_announce(self, *, limit: int = 100) -> Sequence[Upload]:
         found = (upload for upload in self._uploads.values() if upload.is_complete and upload.announce is not None)

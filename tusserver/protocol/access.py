@@ -7,7 +7,7 @@ random bits, and bytes are taken from the owner's token as long as the upload li
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tusserver.protocol.refusals import Refusal, UploadNotFound
 from tusserver.protocol.uploads import Kind, Upload
@@ -34,6 +34,21 @@ class BadToken(Refusal):
         super().__init__(detail, headers={"WWW-Authenticate": 'Bearer realm="tusserver", error="invalid_token"'})
 
 
+class TokenNotRenewable(Refusal):
+    """Somebody else signs such tokens, and knows whether there may be another."""
+
+    status, code, title = 403, "token-not-renewable", "This server did not give the token"
+
+
+class SessionOver(Refusal):
+    """A password is asked for again."""
+
+    status, code, title = 401, "session-over", "It is time to sign in again"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": 'Bearer realm="tusserver", error="invalid_token"'})
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """A token whose signature, issuer and audience are good.
@@ -41,12 +56,14 @@ class Token:
     Attributes:
         owner: its `sub`.
         valid_from, valid_until: aware UTC; it may have run out.
+        signed_in_at: when its owner gave the password that it and those before it came of; None: it is not ours.
     """
 
     owner: str
     valid_from: datetime
     valid_until: datetime
     scopes: frozenset[str] = frozenset()
+    signed_in_at: datetime | None = None
 
     def is_valid_at(self, moment: datetime) -> bool:
         """It counts at `moment`."""
@@ -87,13 +104,37 @@ class Caller:
         Raises:
             TokenNeeded, BadToken: status 401.
         """
-        if self.owner is not None or self.is_open:
-            return self.owner
+        return self.owner if self.is_open else self.require_token().owner
+
+    def require_token(self) -> Token:
+        """The token that is valid now, also where nobody is asked for one.
+
+        Raises:
+            TokenNeeded, BadToken: status 401.
+        """
+        if self.token is not None and self.token.is_valid_at(self.now):
+            return self.token
         if self.flaw is not None:
             raise self.flaw
         if self.token is not None:
             raise BadToken("the token has run out" if self.now >= self.token.valid_until else "it is not valid yet")
         raise TokenNeeded()
+
+
+def judge_renewal(token: Token, now: datetime, lasts: timedelta) -> datetime:
+    """There may be another token in place of this one, which is valid; gives the time of the sign-in.
+
+    Args:
+        lasts: how long after that.
+    Raises:
+        TokenNotRenewable: status 403.
+        SessionOver: status 401.
+    """
+    if token.signed_in_at is None:
+        raise TokenNotRenewable("whoever signed the token gives the next one")
+    if now >= token.signed_in_at + lasts:
+        raise SessionOver(f"tokens are renewed for {lasts.total_seconds():.0f} s; send the password again")
+    return token.signed_in_at
 
 
 def judge_look(caller: Caller, upload: Upload) -> None:

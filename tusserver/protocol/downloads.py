@@ -21,11 +21,19 @@ ENTITY_TAG = re.compile(r'(?:W/)?"[^"]*"')
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """What a GET may give: its bytes, its strong tag (with quotes) and when it was last modified (aware)."""
+    """What a GET may give: its bytes, its strong tag (with quotes) and when it was last modified (aware).
+
+    Without a date no condition of one holds, nor does any fail. RFC 9110, 13.1.3 and 13.1.4.
+    """
 
     length: int
     etag: str
-    modified_at: datetime
+    modified_at: datetime | None = None
+
+    @property
+    def date(self) -> datetime | None:
+        """`modified_at` as a header can say it."""
+        return None if self.modified_at is None else self.modified_at.replace(microsecond=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,7 @@ def _check_preconditions(headers: Headers, found: Representation) -> None:
             raise PreconditionFailed("If-Match names another version")
         return
     since = parse_date(_one(headers, "If-Unmodified-Since") or "")
-    if since is not None and found.modified_at.replace(microsecond=0) > since:
+    if since is not None and found.date is not None and found.date > since:
         raise PreconditionFailed("it was modified after If-Unmodified-Since")
 
 
@@ -82,7 +90,7 @@ def _is_not_modified(headers: Headers, found: Representation) -> bool:
     if headers.getall("If-None-Match", []):
         return _matches(",".join(headers.getall("If-None-Match", [])), found.etag, weakly=True)
     since = parse_date(_one(headers, "If-Modified-Since") or "")
-    return since is not None and found.modified_at.replace(microsecond=0) <= since
+    return since is not None and found.date is not None and found.date <= since
 
 
 def _range_applies(headers: Headers, found: Representation) -> bool:
@@ -92,7 +100,7 @@ def _range_applies(headers: Headers, found: Representation) -> bool:
     condition = _one(headers, "If-Range") or ""
     if condition.startswith(('"', "W/")):
         return condition == found.etag
-    return parse_date(condition) == found.modified_at.replace(microsecond=0)
+    return found.date is not None and parse_date(condition) == found.date
 
 
 def _parse_range(field: str, length: int) -> Answer | None:

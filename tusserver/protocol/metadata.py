@@ -106,6 +106,10 @@ def _parse_pair(pair: str) -> tuple[str, bytes]:
         raise MalformedHeader(NAME, f"the value of {key[:40]!r} is not Base64") from None
 
 
+def _is_shown(character: str) -> bool:
+    return unicodedata.category(character) not in ("Cc", "Cs") and character not in BIDI_CONTROLS
+
+
 def clean_filename(name: str) -> str | None:
     """A name fit to be shown and offered: Unicode NFC, no control characters, no empty, ``.`` or ``..`` part.
 
@@ -113,11 +117,8 @@ def clean_filename(name: str) -> str | None:
     """
     # Bounded first: to put n accents on one letter into their order takes n² steps.
     end = name[-4 * MAX_FILENAME :].replace("\\", "/")
-    visible = "".join(
-        character
-        for character in end
-        if unicodedata.category(character) not in ("Cc", "Cs") and character not in BIDI_CONTROLS
-    )
+    # Most names have nothing to be dropped, and are found to be so in a tenth of the time.
+    visible = end if end.isprintable() else "".join(filter(_is_shown, end))
     # Composed last: a control character may have stood between a letter and its accent.
     parts = [part.strip() for part in unicodedata.normalize("NFC", visible).split("/")]
     label = "/".join(part for part in parts if part not in ("", ".", ".."))

@@ -219,9 +219,10 @@ class TrailerMissing(Refusal):
 
 
 class UploadFailed(Refusal):
-    """The whole did not come to the checksum it was announced with. A client that finds this begins anew."""
+    """The whole did not come to the checksum it was announced with, is of another type than was declared, or carries a
+    virus. A client that finds this begins anew."""
 
-    status, code, title = 410, "upload-failed", "The upload came to another checksum and is of no use"
+    status, code, title = 410, "upload-failed", "The upload did not pass a check and is of no use"
 
 
 class QuotaExceeded(Refusal):
@@ -237,9 +238,30 @@ class TooManyUploads(Refusal):
 
 
 class TypeNotAllowed(Refusal):
-    """The link takes other types only."""
+    """The server, or the link, takes other types only."""
 
     status, code, title = 415, "type-not-allowed", "Files of this type are not taken here"
+
+
+class ContentTypeMismatch(Refusal):
+    """The first bytes are those of something else. tus clients give up on it; the upload has failed."""
+
+    status, code, title = 415, "content-type-mismatch", "The bytes are not of the type that was declared or is allowed"
+
+
+class Infected(Refusal):
+    """A virus was found. The upload has failed, and its bytes are gone."""
+
+    status, code, title = 422, "infected", "The upload carries a virus"
+
+    def __init__(self, signature: str) -> None:
+        super().__init__(f"the scanner found {signature}; nothing of the upload was kept", signature=signature)
+
+
+class ScannerAway(Refusal):
+    """Every byte is stored, and nobody has looked for viruses in them yet; the next request tries again."""
+
+    status, code, title = 503, "scanner-away", "The virus scanner of this server does not answer at the moment"
 
 
 class UploadIncomplete(Refusal):

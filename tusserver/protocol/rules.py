@@ -59,6 +59,7 @@ class Grant:
         max_size: what the link allows.
         types: content types the link takes (``"image/png"``, ``"image/*"``), empty: every one.
         announce: URL that hears of the completion.
+        announce_key: secret that signs what it hears.
     """
 
     owner: str | None = None
@@ -66,6 +67,7 @@ class Grant:
     max_size: int | None = None
     types: tuple[str, ...] = ()
     announce: str | None = None
+    announce_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +261,8 @@ def judge_download(upload: Upload, now: datetime) -> None:
 def new_upload(id: str, creation: Creation, limits: Limits, now: datetime, grant: Grant) -> Upload:
     """The record of a new upload before any byte has come."""
     metadata = creation.metadata
+    # A part is nothing to its receiver; the whole is told.
+    is_told = grant.announce is not None and creation.kind is not Kind.PARTIAL
     return Upload(
         id=id,
         created_at=now,
@@ -273,8 +277,8 @@ def new_upload(id: str, creation: Creation, limits: Limits, now: datetime, grant
         link=grant.link,
         checksum=creation.whole,
         overwrites=creation.overwrites,
-        # A part is nothing to its receiver; the whole is told.
-        announce=None if creation.kind is Kind.PARTIAL else grant.announce,
+        announce=grant.announce if is_told else None,
+        announce_key=grant.announce_key if is_told else None,
         expires_at=limits.expires_at(now),
     )
 

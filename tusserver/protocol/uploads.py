@@ -34,6 +34,35 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """What is known of a complete upload that is an image and may be shown.
+
+    Attributes:
+        stored_filename: its name under `upload_url_path`; no two uploads have the same.
+        content_type: of its bytes, whatever was declared.
+        width, height: pixels as displayed, the orientation applied.
+    """
+
+    stored_filename: str
+    content_type: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was found out about the bytes of a complete upload, which never change.
+
+    Attributes:
+        crc32: of all bytes; None: nobody has looked at them yet.
+        image: None: it is none, or nobody has looked yet.
+    """
+
+    crc32: int | None = None
+    image: Image | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
     """One upload. A change makes a new value (`dataclasses.replace`); times are aware UTC.
 
@@ -53,6 +82,8 @@ class Upload:
         overwrites: it replaces the owner's finished upload of the same filename when it is complete.
         last_chunk: see Chunk; None before the first.
         announce: URL that has still to be told of its completion, None: nobody has.
+        facts: see Facts.
+        announce_key: secret of the link that it was made by, which signs what is told; known to the link's owner.
         unverified: a checksummed chunk is being written behind `offset`; after a crash what lies there is cut off.
     """
 
@@ -77,6 +108,8 @@ class Upload:
     overwrites: bool = False
     last_chunk: Chunk | None = None
     announce: str | None = None
+    announce_key: str | None = None
+    facts: Facts = Facts()
 
     def __post_init__(self) -> None:
         if self.offset < 0 or (self.length is not None and self.offset > self.length):

@@ -2,8 +2,20 @@
 
 from tusserver.service.ledger import Backends, Policy
 from tusserver.service.names import Names
-from tusserver.service.sources import Ending, HeldBody, Pull, Put, Source
+from tusserver.service.sources import Ending, HandedOver, HeldBody, Pull, Put, Source
 from tusserver.service.uploads import UploadService
 from tusserver.stores.base import Flow
 
-__all__ = ["Backends", "Ending", "Flow", "HeldBody", "Names", "Policy", "Pull", "Put", "Source", "UploadService"]
+__all__ = [
+    "Backends",
+    "Ending",
+    "Flow",
+    "HandedOver",
+    "HeldBody",
+    "Names",
+    "Policy",
+    "Pull",
+    "Put",
+    "Source",
+    "UploadService",
+]

@@ -6,8 +6,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from weakref import WeakValueDictionary
 
-from tusserver.protocol.errors import BackendError, NotFound
+from tusserver.protocol.errors import BackendError, Conflict, NotFound
 from tusserver.protocol.refusals import BadParts, Refusal, UploadNotFound
 from tusserver.protocol.rules import judge_final
 from tusserver.protocol.uploads import Kind, State, Upload
@@ -25,17 +26,27 @@ class Finals:
     def __init__(self, ledger: Ledger, status: Callable[[str], Awaitable[Upload]], *, may_be_unfinished: bool) -> None:
         self._ledger, self._status = ledger, status
         self._may_be_unfinished = may_be_unfinished
+        self._locks: WeakValueDictionary[tuple[str | None, ...], asyncio.Lock] = WeakValueDictionary()
 
     async def start(self, upload: Upload) -> Upload:
-        """Make a final upload. The same POST again, whose answer was lost, gives the same upload.
+        """Make a final upload. The same POST again, whose answer was lost or is still awaited, gives the same upload.
 
         Raises:
             BadParts, UploadGone, TooLarge: the parts cannot be joined.
         """
+        same = (upload.owner, upload.concat, upload.metadata)
+        async with self._locks.setdefault(same, asyncio.Lock()):
+            final = await self._same(upload) or await self._make(upload)
+        return await self.join(final)
+
+    async def _same(self, upload: Upload) -> Upload | None:
+        same = await self._ledger.infos.same_final(upload)
+        usable = same is not None and same.state is not State.FAILED and not same.is_expired(self._ledger.clock())
+        return same if usable else None
+
+    async def _make(self, upload: Upload) -> Upload:
+        """The record and the place of a final upload, without bytes."""
         ledger = self._ledger
-        same = await ledger.infos.same_final(upload)
-        if same is not None and same.state is not State.FAILED and not same.is_expired(ledger.clock()):
-            return await self.join(same)
         found: dict[str, Upload] = {}
         for id in dict.fromkeys(upload.parts):
             if len(found) % TURN == TURN - 1:
@@ -46,8 +57,13 @@ class Finals:
         length = judge_final(parts, limits, ledger.clock(), may_be_unfinished=self._may_be_unfinished)
         upload = replace(upload, length=length)
         await ledger.store.create(upload.id)
-        await ledger.enter(upload, durable=False)
-        return await self.join(upload)
+        try:
+            await ledger.enter(upload, durable=False)
+        except Conflict:
+            if (same := await self._same(upload)) is None:
+                raise
+            return same  # another process was asked too
+        return upload
 
     async def _part(self, id: str, owner: str | None) -> Upload:
         try:

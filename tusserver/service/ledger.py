@@ -6,7 +6,7 @@ record that a crash left behind is put right when it is met.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -39,37 +39,52 @@ class Backends:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the operator chose; `lock_timeout` in seconds, `quota` for each owner."""
+    """What the operator chose; `lock_timeout` in seconds, `quota` for each owner.
+
+    Nothing of unknown length is made that could come to more than its `deferred`.
+    """
 
     limits: Limits = field(default_factory=Limits)
     durability: Durability = Durability.COMPLETE
     lock_timeout: float = 5.0
     quota: Quota | None = None
 
-    def quota_for(self, upload: Upload) -> Quota | None:
-        """What holds for a new record.
+    def quota_for(self, upload: Upload, limits: Limits) -> Quota | None:
+        """What holds for a new record of an upload that is held to `limits`.
 
         Raises:
             QuotaExceeded: its length is not known, and nothing bounds what it would count for.
         """
         if self.quota is None:
             return None
-        if self.quota.bytes is not None and upload.length is None and self.limits.max_size is None:
+        is_counted = self.quota.bytes is not None and upload.length is None
+        if is_counted and (limits.max_size is None or limits.max_size > self.quota.deferred):
             raise QuotaExceeded("tell the length: uploads of unknown length cannot be counted here")
-        return replace(self.quota, deferred=self.limits.max_size or 0)
+        return replace(self.quota, bound=limits.max_size)
 
 
 class Ledger:
     """The backends, spoken to in the words of the protocol: what is missing is an UploadNotFound, a lock that is not
-    let go a Busy. Other BackendErrors pass through."""
+    let go a Busy. Other BackendErrors pass through.
+
+    Whoever writes that an upload is complete, or finds out for a process that died before, also does what follows,
+    once the lock is let go: others are locked for it.
+
+    Attributes:
+        follow: what follows a completion.
+        on_complete: hears of each completion once, as soon as it is written; what is to be done is in the records.
+        on_removed: hears the id of each upload whose record is removed.
+    """
 
     def __init__(self, backends: Backends, policy: Policy, clock: Callable[[], datetime], digests: Workers) -> None:
         self.store, self.infos, self.locker = backends.store, backends.infos, backends.locker
         self.accounts = backends.accounts
         self.policy, self.clock = policy, clock
         self._digests = digests
-        # Who tells of completions is woken by it; what is to be told is in the records.
         self.on_complete: Callable[[Upload], None] = lambda upload: None
+        self.on_removed: Callable[[str], None] = lambda id: None
+        self.follow: Callable[[Upload], Awaitable[None]] = self.replace_others
+        self._completed: dict[str, Upload] = {}  # by those that hold them
 
     async def load(self, id: str) -> Upload:
         """The record as last written."""
@@ -81,30 +96,60 @@ class Ledger:
     @asynccontextmanager
     async def held(self, id: str, *, take_over: bool = True) -> AsyncIterator[Hold]:
         """Hold the lock of an upload in the block."""
+        completed: Upload | None = None
         try:
             async with self.locker.hold(id, take_over=take_over, timeout=self.policy.lock_timeout) as hold:
-                yield hold
+                try:
+                    yield hold
+                finally:
+                    completed = self._completed.pop(id, None)
         except Held:
             raise Busy("another request is writing this upload", headers={"Retry-After": "1"}) from None
         except NotFound:
             with suppress(NotFound):
                 await self.store.size(id)  # which knows a folder that is away from a file that is gone
             raise UploadNotFound(f"there is no upload {id}") from None
+        finally:
+            if completed is not None:
+                await self.follow(completed)
 
-    async def create(self, upload: Upload, *, durable: bool) -> None:
-        """Add a record within the quota of its owner and its link."""
+    def _written(self, upload: Upload) -> None:
+        if upload.is_complete:
+            self._completed[upload.id] = upload
+            self.on_complete(upload)
+        else:
+            self._completed.pop(upload.id, None)
+
+    async def create(self, upload: Upload, *, durable: bool, limits: Limits | None = None) -> None:
+        """Add a record within the quota of its owner and its link; the lock is held.
+
+        Args:
+            limits: of this one, if they are narrower than the operator's.
+        """
+        quota = self.policy.quota_for(upload, limits or self.policy.limits)
         try:
-            await self.infos.create(upload, durable=durable, quota=self.policy.quota_for(upload))
+            await self.infos.create(upload, durable=durable, quota=quota)
         except OverQuota as error:
             raise _over(error) from None
+        self._written(upload)
 
-    async def enter(self, upload: Upload, *, durable: bool) -> None:
-        """Add the record of an upload whose place in the store is made; without room nothing is left of either."""
+    async def save(self, upload: Upload, *, durable: bool = False) -> None:
+        """Replace the record of an upload that was not complete before; the lock is held."""
+        await self.infos.save(upload, durable=durable)
+        self._written(upload)
+
+    async def enter(self, upload: Upload, *, durable: bool, limits: Limits | None = None) -> None:
+        """Add the record of an upload whose place in the store is made; without room nothing is left of either.
+
+        Nobody knows it yet, so no lock is held.
+        """
         try:
-            await self.create(upload, durable=durable)
+            await self.create(upload, durable=durable, limits=limits)
         except BaseException:
             await self.store.delete(upload.id)
             raise
+        if self._completed.pop(upload.id, None) is not None:
+            await self.follow(upload)
 
     async def stored(self, upload: Upload) -> int:
         """Bytes that are stored and count: behind a crash in a checked chunk only those that were verified."""
@@ -129,7 +174,7 @@ class Ledger:
             upload = self._advanced(upload, offset) if is_ahead else replace(at(upload, offset), unverified=False)
             writer = await self.store.append(upload.id, offset)  # drops what lies behind
             await writer.close()
-            await self.infos.save(upload)
+            await self.save(upload)
         return upload
 
     async def finish(self, upload: Upload, length: int) -> Upload:
@@ -143,8 +188,7 @@ class Ledger:
         durable = self.is_durable(after)
         if durable:
             await self.sync(upload.id, length)
-        await self.infos.save(after, durable=durable)
-        self.on_complete(after)
+        await self.save(after, durable=durable)
         return after
 
     async def check_whole(self, after: Upload) -> None:
@@ -153,19 +197,26 @@ class Ledger:
         Raises:
             DigestMismatch: status 422; the record says so, and its bytes are of no use.
         """
-        if after.checksum is None or not after.is_complete:
-            return
-        wanted = parse_digest(after.checksum)
-        if not await self.comes_to(after, wanted):
-            await self.fail(after)
+        if after.checksum is not None and after.is_complete:
+            await self.check_digest(after, parse_digest(after.checksum))
+
+    async def check_digest(self, upload: Upload, wanted: Checksum) -> None:
+        """Hold the stored bytes of an upload against a digest of the whole; the lock is held.
+
+        Raises:
+            DigestMismatch: status 422; the record says so, and its bytes are of no use.
+        """
+        hasher = new_hasher(wanted.algorithm)
+        async for data in self.store.read(upload.id, 0, upload.offset):
+            await self._digests.run(partial(hasher.update, data))
+        if not wanted.holds(hasher):
+            await self.fail(upload)
             raise DigestMismatch(f"the {wanted.algorithm} digest of the whole does not match; begin again")
 
     async def fail(self, upload: Upload) -> None:
         """Write that an upload is of no use; it goes when its time has run out."""
         expires_at = self.policy.limits.expires_at(self.clock())
-        await self.infos.save(
-            replace(upload, state=State.FAILED, unverified=False, completed_at=None, expires_at=expires_at)
-        )
+        await self.save(replace(upload, state=State.FAILED, unverified=False, completed_at=None, expires_at=expires_at))
 
     async def has_bytes(self, id: str, start: int, end: int, source: Source) -> bool:
         """The body that comes is exactly what is stored from `start` up to `end`; it is read as far as it agrees."""
@@ -193,13 +244,6 @@ class Ledger:
             return narrowed(self.policy.limits, await self.stored(upload))
         return narrowed(self.policy.limits, link.max_size)
 
-    async def comes_to(self, upload: Upload, wanted: Checksum) -> bool:
-        """The stored bytes of an upload have this digest."""
-        hasher = new_hasher(wanted.algorithm)
-        async for data in self.store.read(upload.id, 0, upload.offset):
-            await self._digests.run(partial(hasher.update, data))
-        return wanted.holds(hasher)
-
     def _advanced(self, upload: Upload, offset: int) -> Upload:
         return advanced(upload, offset, upload.length, self.policy.limits, self.clock())
 
@@ -210,6 +254,16 @@ class Ledger:
             await writer.sync()
         finally:
             await writer.close()
+
+    async def replace_others(self, upload: Upload) -> None:
+        """Remove what a complete upload overwrites, if it does."""
+        while upload.overwrites and (old := await self.infos.older_of_name(upload)):
+            for one in old:
+                try:
+                    async with self.held(one.id):
+                        await self.remove(await self.load(one.id))
+                except UploadNotFound:
+                    await self.forget(one.id)  # somebody else removed it, or only its bytes
 
     async def remove(self, upload: Upload) -> int:
         """Remove bytes, then record, of an upload whose lock is held; gives the bytes freed.
@@ -226,8 +280,10 @@ class Ledger:
 
     async def forget(self, id: str) -> None:
         """Remove the record of an upload without bytes. Final uploads that wait for it fail: they cannot be joined."""
+        self._completed.pop(id, None)
         with suppress(NotFound):
             await self.infos.delete(id)
+        self.on_removed(id)
         for final in await self.infos.finals_of(id):
             await self._fail(final.id)
 

@@ -1,9 +1,11 @@
-"""Uploads found by the filename their owner gave them. The newest of a name is the one that is meant."""
+"""Uploads found by the filename their owner gave them. The newest of a name is the one that is meant.
+
+Who sends something by an upload link chooses its name, but neither gets bytes of the owner's nor hides them.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
 from dataclasses import replace
 from weakref import WeakValueDictionary
 
@@ -17,7 +19,7 @@ from tusserver.protocol.uploads import State, Upload
 from tusserver.service.sources import HeldBody
 from tusserver.service.uploads import UploadService
 
-UNFINISHED = (State.PENDING, State.RECEIVING)
+UNFINISHED, FINISHED = (State.PENDING, State.RECEIVING), (State.COMPLETE,)
 
 
 class Names:
@@ -28,18 +30,25 @@ class Names:
         self._infos = service.ledger.infos
         self._locks: WeakValueDictionary[tuple[str | None, str], asyncio.Lock] = WeakValueDictionary()
 
-    async def newest(self, owner: str | None, filename: str, states: Collection[State] = ()) -> Upload:
-        """The newest record with this name, in one of `states` if there are any.
+    async def newest(self, owner: str | None, filename: str) -> Upload:
+        """The newest record with this name, whatever has become of it.
 
         Raises:
             UploadNotFound: status 404.
         """
-        return self._found(await self._infos.newest(owner, filename, states), filename)
+        return self._found(await self._infos.newest(owner, filename), filename)
+
+    async def finished(self, owner: str | None, filename: str) -> Upload:
+        """The newest finished upload of this name that the owner began; one by a link only where there is none.
+
+        Raises:
+            UploadNotFound: status 404.
+        """
+        own = await self._infos.newest(owner, filename, FINISHED, by_link=False)
+        return self._found(own or await self._infos.newest(owner, filename, FINISHED), filename)
 
     async def newest_to_write(self, owner: str | None, filename: str) -> Upload:
         """The newest record with this name that the owner began.
-
-        Who sends something by a link chooses its name: the owner's bytes must not end up there.
 
         Raises:
             UploadNotFound: status 404.
@@ -74,7 +83,7 @@ class Names:
 
     async def _present(self, owner: str | None, name: str, caller: Caller) -> Upload | None:
         """The newest upload of a name that is finished or can be."""
-        finished = await self._infos.newest(owner, name, (State.COMPLETE,))
+        finished = await self._infos.newest(owner, name, FINISHED)
         started = await self._infos.newest(owner, name, UNFINISHED, by_link=False)
         if started is None or (finished is not None and finished.created_at > started.created_at):
             return finished

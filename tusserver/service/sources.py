@@ -86,7 +86,17 @@ class Source(Protocol):
         ...
 
 
-class HeldBody:
+class HandedOver:
+    """What a `Source` has that comes from no connection, or from one whose bytes have to be seen."""
+
+    pourable = 0
+
+    async def pour(self, put: Put, pull: Pull) -> None:
+        """Nobody asks for it."""
+        raise NotImplementedError
+
+
+class HeldBody(HandedOver):
     """A `Source` that is in memory as a whole."""
 
     def __init__(self, data: bytes) -> None:
@@ -94,7 +104,6 @@ class HeldBody:
         self._stop: Ending | None = None
         self.ending: Ending | None = None
         self.rested = 0.0
-        self.pourable = 0
 
     async def accept(self) -> None:
         """It is here already."""
@@ -106,9 +115,6 @@ class HeldBody:
             self.ending = self._stop or Ending.WHOLE
             return b""
         return data
-
-    async def pour(self, put: Put, pull: Pull) -> None:
-        """It comes from no connection."""
 
     def stop(self, why: Ending) -> None:
         """What was not read yet is left."""

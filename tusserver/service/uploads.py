@@ -6,8 +6,8 @@ No door has logic of its own beyond parsing and answering.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -17,12 +17,12 @@ from tusserver.lockers.base import Hold
 from tusserver.protocol.access import Caller, judge_look, judge_read, judge_removal, judge_write
 from tusserver.protocol.checksums import Checksum
 from tusserver.protocol.chunks import ChunkOutOfOrder, Numbered, Placement, check_order, judge_chunk, next_index
-from tusserver.protocol.digests import DigestMismatch
 from tusserver.protocol.errors import BackendError, NotFound
 from tusserver.protocol.refusals import Refusal, UploadIncomplete
 from tusserver.protocol.requests import Append, Creation
 from tusserver.protocol.rules import (
     Grant,
+    Limits,
     Room,
     advanced,
     check_alive,
@@ -36,12 +36,12 @@ from tusserver.protocol.rules import (
     new_upload,
     room_of,
 )
-from tusserver.protocol.uploads import Chunk, Kind, Upload
+from tusserver.protocol.uploads import Kind, Upload
+from tusserver.service.bodies import Bodies, Entry
 from tusserver.service.finals import Finals
 from tusserver.service.ledger import Backends, Ledger, Policy, at
-from tusserver.service.receive import Comparing, Outcome, Receiving, Wanted
-from tusserver.service.sources import CUT_SHORT, Ending, Source, check_came_whole
-from tusserver.stores.base import Writer
+from tusserver.service.receive import Comparing, Wanted
+from tusserver.service.sources import CUT_SHORT, Source, check_came_whole
 from tusserver.workers import Workers
 
 log = logging.getLogger("tusserver.service")
@@ -65,9 +65,9 @@ class UploadService:
         self._finals = Finals(
             self.ledger, partial(self._status, nudge=False), may_be_unfinished=offer.has("concatenation-unfinished")
         )
+        self.ledger.follow = self._follow
         self._new_id = new_id
-        self._active: dict[str, Receiving | Comparing] = {}
-        self.is_stopping = False
+        self._bodies = Bodies(self.ledger, self._digests)
 
     # start
 
@@ -87,34 +87,35 @@ class UploadService:
         await self.ledger.store.create(upload.id)
         if creation.body is not None:
             room = room_of(creation.body, 0, creation.length, limits)
-            return await self._start_with_upload(upload, creation, room, source)
+            return await self._start_with_upload(upload, creation, room, limits, source)
         if upload.length == 0 and upload.checksum is None:
             upload = advanced(upload, 0, 0, self.policy.limits, self.clock())
         durable = self.ledger.is_durable(upload)
         if durable:
             await self.ledger.sync(upload.id, 0)
-        await self.ledger.enter(upload, durable=durable)
+        await self.ledger.enter(upload, durable=durable, limits=limits)
         if upload.length == 0 and not upload.is_complete:
             upload = await self._completed(upload)
-        return await self._completing(upload)
+        return upload
 
-    async def _start_with_upload(self, upload: Upload, creation: Creation, room: Room, source: Source) -> Upload:
+    async def _start_with_upload(
+        self, upload: Upload, creation: Creation, room: Room, limits: Limits, source: Source
+    ) -> Upload:
         wanted = Wanted(room, creation.checksum, creation.has_checksum_trailer)
         # Where uploads are counted, the place is taken before the first byte; else one record is enough.
         is_counted = self.policy.quota is not None or upload.link is not None
         if is_counted:
-            await self.ledger.enter(upload, durable=False)
-        entry = _Entry(self.ledger, is_new=not is_counted)
+            await self.ledger.enter(upload, durable=False, limits=limits)
+        entry = Entry(self.ledger, is_new=not is_counted)
         async with self.ledger.held(upload.id) as hold:
             try:
-                after = await self._take(hold, upload, entry, source, wanted)
+                return await self._bodies.take(hold, upload, entry, source, wanted)
             except BaseException as error:
                 # Its client was told no address. What came before a cut is kept for those who know it by name; the
                 # rest would be an orphan.
                 if entry.is_new or not isinstance(error, tuple(CUT_SHORT.values())):
                     await self.ledger.remove(upload)
                 raise
-        return await self._completing(after)
 
     # chunk
 
@@ -132,8 +133,7 @@ class UploadService:
             room = judge_append(append, upload, limits, self.clock())
             if upload.is_complete:
                 return upload
-            upload = await self._take(hold, upload, _Entry(self.ledger), source, _wanted(append, room))
-        return await self._completing(upload)
+            return await self._bodies.take(hold, upload, Entry(self.ledger), source, _wanted(append, room))
 
     async def append_chunk(self, id: str, chunk: Numbered, append: Append, source: Source, caller: Caller) -> Upload:
         """Add the next numbered chunk, whole or not at all; the last one again changes nothing.
@@ -157,66 +157,16 @@ class UploadService:
             room = judge_append(append, upload, await self.ledger.limits_of(upload), self.clock())
             if upload.is_complete:
                 return upload
-            upload = await self._take(hold, upload, _Entry(self.ledger), source, _wanted(append, room))
-        return await self._completing(upload)
+            return await self._bodies.take(hold, upload, Entry(self.ledger), source, _wanted(append, room))
 
     async def _compare(self, hold: Hold, upload: Upload, chunk: Numbered, source: Source) -> Upload:
         """The upload as it is, if the body has the bytes of its last chunk."""
-        with self._listening(hold, upload.id, Comparing(source, upload.offset)):
+        with self._bodies.listening(hold, upload.id, Comparing(source, upload.offset)):
             last = upload.last_chunk
             if last is not None and await self.ledger.has_bytes(upload.id, last.start, last.end, source):
                 return upload
         check_came_whole(source.ending, upload)
         raise ChunkOutOfOrder(chunk.index or 0, upload)
-
-    @contextmanager
-    def _listening(self, hold: Hold, id: str, active: Receiving | Comparing) -> Iterator[None]:
-        """In the block the body can be ended by those who want the upload, and with the server."""
-        self._active[id] = active
-        try:
-            hold.listen(lambda: active.stop(Ending.WANTED), active.nudge)
-            if self.is_stopping:
-                active.stop(Ending.STOPPING)
-            yield
-        finally:
-            del self._active[id]
-
-    async def _take(self, hold: Hold, upload: Upload, entry: _Entry, source: Source, wanted: Wanted) -> Upload:
-        """Take a body in and write the record, once unless unverified bytes had to be announced."""
-        writer = await self.ledger.store.append(upload.id, upload.offset)
-
-        async def mark() -> None:
-            await entry.write(replace(upload, unverified=True), durable=self.ledger.is_always_durable)
-
-        receiving = Receiving(source, writer, wanted, digests=self._digests, mark=mark)
-        try:
-            with self._listening(hold, upload.id, receiving):
-                await source.accept()
-                outcome = await receiving.run(self.ledger.store, upload.id)
-                return await self._commit(upload, entry, writer, wanted, outcome)
-        finally:
-            await writer.close()
-
-    async def _commit(self, upload: Upload, entry: _Entry, writer: Writer, wanted: Wanted, outcome: Outcome) -> Upload:
-        """Write what has become of the upload, then raise if its body was not taken as a whole."""
-        is_kept = outcome.refusal is None and (outcome.ending is Ending.WHOLE or not wanted.is_checked)
-        length = wanted.room.length if is_kept and outcome.error is None else upload.length
-        after = advanced(upload, writer.offset, length, self.policy.limits, self.clock())
-        if wanted.chunk is not None and is_kept and outcome.error is None:
-            after = replace(after, last_chunk=Chunk(wanted.chunk, upload.offset, after.offset))
-        await self.ledger.check_whole(after)
-        durable = self.ledger.is_durable(after)
-        if durable:
-            await writer.sync()
-        if outcome.refusal is None or not entry.is_new:
-            await entry.write(after, durable=durable)
-        if outcome.error is not None:
-            raise outcome.error
-        if outcome.refusal is not None:
-            raise outcome.refusal
-        if not after.is_complete:
-            check_came_whole(outcome.ending, after)
-        return after
 
     # complete
 
@@ -237,26 +187,17 @@ class UploadService:
                 upload = replace(upload, length=upload.offset)
             if upload.offset != upload.length:
                 raise UploadIncomplete(upload.offset, upload.length)
-            if checksum is not None and not await self.ledger.comes_to(upload, checksum):
-                await self.ledger.fail(upload)
-                raise DigestMismatch(f"the {checksum.algorithm} digest of the whole does not match; begin again")
+            if checksum is not None:
+                await self.ledger.check_digest(upload, checksum)
             if not upload.is_complete:
-                upload = await self.ledger.finish(upload, upload.offset)
-        return await self._completing(upload)
-
-    async def _completing(self, upload: Upload) -> Upload:
-        """What follows a completion: final uploads that waited are joined, what is overwritten goes."""
-        if upload.is_complete:
-            self.ledger.on_complete(upload)
-            await self._finals.join_those_of(upload)
-            await self._replace_others(upload)
+                return await self.ledger.finish(upload, upload.offset)
+        await self._follow(upload)  # again: a crash behind the record may have kept it from being done
         return upload
 
-    async def _replace_others(self, upload: Upload) -> None:
-        while upload.overwrites and (old := await self.ledger.infos.older_of_name(upload)):
-            for one in old:
-                async with self.ledger.held(one.id):
-                    await self.ledger.remove(await self.ledger.load(one.id))
+    async def _follow(self, upload: Upload) -> None:
+        """What follows a completion: final uploads that waited are joined, what is overwritten goes."""
+        await self._finals.join_those_of(upload)
+        await self.ledger.replace_others(upload)
 
     # status
 
@@ -272,7 +213,7 @@ class UploadService:
 
     async def _status(self, id: str, *, nudge: bool = True) -> Upload:
         upload = await self.ledger.load(id)
-        receiving = self._active.get(id)
+        receiving = self._bodies.of(id)
         if receiving is not None and not upload.is_complete:
             if nudge:
                 receiving.nudge()
@@ -337,8 +278,7 @@ class UploadService:
             if offset == upload.offset and offset != upload.length and not upload.unverified:
                 return False
             async with self.ledger.held(upload.id, take_over=False):
-                after = await self.ledger.settled(await self.ledger.load(upload.id))
-            await self._completing(after)
+                await self.ledger.settled(await self.ledger.load(upload.id))
         except Refusal as refusal:
             log.debug("%s is left as it is: %s", upload.id, refusal)
             return False
@@ -348,38 +288,29 @@ class UploadService:
             return False
         return True
 
-    # stopping
+    # running bodies
+
+    @property
+    def is_receiving(self) -> bool:
+        """A body is being taken in."""
+        return self._bodies.is_any
+
+    @property
+    def is_stopping(self) -> bool:
+        """No body is taken any more."""
+        return self._bodies.is_stopping
 
     def end_stalled(self, timeout: float) -> None:
         """End the bodies that brought no byte for `timeout` seconds."""
-        for receiving in self._active.values():
-            if receiving.rested > timeout:
-                receiving.stop(Ending.STALLED)
+        self._bodies.end_stalled(timeout)
 
     def stop_receiving(self) -> None:
         """Cut every running body at what has arrived, and every later one at once."""
-        self.is_stopping = True
-        for receiving in self._active.values():
-            receiving.stop(Ending.STOPPING)
+        self._bodies.stop()
 
     async def close(self) -> None:
         """Release the threads."""
         await self._digests.close()
-
-
-class _Entry:
-    """The record of one upload, made with the first write of a new one."""
-
-    def __init__(self, ledger: Ledger, *, is_new: bool = False) -> None:
-        self._ledger = ledger
-        self.is_new = is_new
-
-    async def write(self, upload: Upload, *, durable: bool) -> None:
-        if self.is_new:
-            await self._ledger.create(upload, durable=durable)
-            self.is_new = False
-        else:
-            await self._ledger.infos.save(upload, durable=durable)
 
 
 def _wanted(append: Append, room: Room) -> Wanted:

@@ -122,6 +122,13 @@ class Store(Protocol):
         bytes end. Raises NotFound at the first step; a deletion after that changes nothing."""
         ...
 
+    async def read_many(self, wanted: Sequence[tuple[str, int, int]]) -> list[bytes]:
+        """The bytes of several uploads, each from a start up to an end, fewer where its stored bytes end before.
+
+        For many small ones, which cost a fraction of what they would alone; all are in memory at once. Raises NotFound
+        if one is missing."""
+        ...
+
     async def file(self, id: str) -> Path | None:
         """Where the bytes lie as one ordinary file, for sendfile; None if this store has no such file."""
         ...

@@ -48,6 +48,12 @@ def open_file(path: Path, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
+def read_range(path: Path, start: int, end: int) -> bytes:
+    """The bytes of a file from `start` up to `end`; fewer where it ends before."""
+    with descriptor(path, os.O_RDONLY) as opened:
+        return os.pread(opened, max(0, end - start), start)
+
+
 def make_ready(folder: Path) -> None:
     """Make the folder and write to it, to know at the start and not at the first upload."""
     try:

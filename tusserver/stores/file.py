@@ -93,6 +93,12 @@ class FileStore:
         finally:
             await self._slow.run(partial(os.close, opened))
 
+    async def read_many(self, wanted: Sequence[tuple[str, int, int]]) -> list[bytes]:
+        def job() -> list[bytes]:
+            return [disk.read_range(path_of(self.folder, id), start, end) for id, start, end in wanted]
+
+        return await self._run(self._slow, job)
+
     async def file(self, id: str) -> Path | None:
         await self.size(id)
         return path_of(self.folder, id)

@@ -55,6 +55,9 @@ class MemoryStore:
         for at in range(start, min(end, len(data)), PIECE):
             yield bytes(data[at : min(at + PIECE, end)])
 
+    async def read_many(self, wanted: Sequence[tuple[str, int, int]]) -> list[bytes]:
+        return [bytes(self._file(id).data[start:end]) for id, start, end in wanted]
+
     async def file(self, id: str) -> Path | None:
         self._file(id)
         return None

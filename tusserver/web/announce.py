@@ -3,9 +3,10 @@
 What is still to be told is in the records (`Upload.announce`), so nothing is lost when the server stops or dies. A
 receiver that hears of an upload twice knows it by `event_id`.
 
-`X-Tusserver-Signature: sha256=<hex>` is the HMAC-SHA256 of the body. Its key is the id of the link, as ASCII: both
-sides know it, and it outlives every key that signs tokens. Whoever uploads by the link knows it too, and it is in the
-body, so the signature shows that the body came whole and from somebody who has the link, not that it came from here.
+`X-Tusserver-Signature: sha256=<hex>` is the HMAC-SHA256 of the body. Its key is `announce_key` of the link, as the
+ASCII text that `POST /links` told its owner, who tells it to the receiver: nobody who uploads by the link knows it. A
+record keeps it beside the URL, since the link may be removed before the upload is complete. A link that was made before
+links had one has its uploads told without a signature.
 """
 
 from __future__ import annotations
@@ -156,7 +157,9 @@ class Announcer:
         if host_of(url) not in self._hosts:
             return "its host is not among those of the setting announce_hosts"
         body = json.dumps(event_of(upload, self._address(upload.id))).encode()
-        headers = {"Content-Type": "application/json", SIGNATURE: sign(body, upload.link or "")}
+        headers = {"Content-Type": "application/json"}
+        if upload.announce_key is not None:
+            headers[SIGNATURE] = sign(body, upload.announce_key)
         try:
             async with session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
                 await answer.content.readexactly(LARGEST_ANSWER)
@@ -172,10 +175,14 @@ class Announcer:
             try:
                 async with self._service.held_for_cleanup(id) as upload:
                     if upload is not None:
-                        await self._infos.save(replace(upload, announce=None))
+                        await self._infos.save(_told(upload))
             except UploadNotFound:
                 # Its bytes are gone, so there is no file to lock.
-                await self._infos.save(replace(await self._infos.load(id), announce=None))
+                await self._infos.save(_told(await self._infos.load(id)))
+
+
+def _told(upload: Upload) -> Upload:
+    return replace(upload, announce=None, announce_key=None)
 
 
 def host_of(url: str) -> str | None:
@@ -205,6 +212,6 @@ def event_of(upload: Upload, address: str) -> dict[str, object]:
     }
 
 
-def sign(body: bytes, link: str) -> str:
+def sign(body: bytes, key: str) -> str:
     """The value of `X-Tusserver-Signature`."""
-    return "sha256=" + hmac.new(link.encode(), body, hashlib.sha256).hexdigest()
+    return "sha256=" + hmac.new(key.encode(), body, hashlib.sha256).hexdigest()

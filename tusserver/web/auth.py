@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from tusserver.accounts.attempts import Attempts
 from tusserver.accounts.base import User
 from tusserver.accounts.keys import KeyFile, Keys, Mark
 from tusserver.accounts.passwords import Passwords
-from tusserver.protocol.access import BadToken, Caller, Token
+from tusserver.protocol.access import BadToken, Caller, SessionOver, Token, judge_renewal
 from tusserver.protocol.errors import Unavailable
 from tusserver.settings import Settings
 from tusserver.web.keyset import KeySet, KeySetAway
@@ -90,6 +90,7 @@ class Authenticator:
     def __init__(self, settings: Settings, keys: KeyFile, *, is_open: bool, clock: Callable[[], datetime]) -> None:
         self.is_open = is_open
         self.lifetime = timedelta(seconds=settings.token_lifetime)
+        self._session_lifetime = timedelta(seconds=settings.session_lifetime)
         self.passwords, self.attempts = Passwords(), Attempts()
         self._own = OwnKeys(keys, clock)
         self._clock = clock
@@ -120,14 +121,28 @@ class Authenticator:
         """Tokens of somebody else count."""
         return not (self._secret is None and self._public is None and self._set is None)
 
-    async def issue(self, user: User) -> str:
-        """A token for somebody who has just signed in. Raises Unavailable."""
+    async def issue(self, user: User, *, signed_in_at: datetime | None = None) -> str:
+        """A token for somebody who has just signed in, or did at that time. Raises Unavailable."""
         now = self._clock()
         signing = (await self._own.current()).signing
         claims: dict[str, object] = {"sub": user.name, "iat": now, "exp": now + self.lifetime}
+        claims["auth_time"] = int((signed_in_at or now).timestamp())
         if user.scopes:
             claims["scope"] = " ".join(sorted(user.scopes))
         return jwt.encode(claims, signing.secret, SHARED, {"kid": signing.kid})
+
+    async def renew(self, token: Token, user: User | None) -> str:
+        """Another token in place of a valid one, with no scope that its user has lost; `user` has that name now.
+
+        Raises:
+            TokenNotRenewable: status 403.
+            SessionOver: status 401, the sign-in was too long ago, or its user is gone.
+            Unavailable: there is no key.
+        """
+        signed_in_at = judge_renewal(token, self._clock(), self._session_lifetime)
+        if user is None or user.created_at.replace(microsecond=0) > signed_in_at:  # another one of the name
+            raise SessionOver("there is no such user any more")
+        return await self.issue(replace(user, scopes=user.scopes & token.scopes), signed_in_at=signed_in_at)
 
     async def caller_of(self, request: web.Request) -> Caller:
         """Who sent a request; that a token does not count is told in the result."""
@@ -150,9 +165,7 @@ class Authenticator:
             claims = decode(text, own.secret, SHARED)
             if claims is None:
                 raise BadToken("the signature is not this server's")
-            # Whoever has got hold of a retired key makes no token with it that would count for longer than the last
-            # one it signed.
-            return make_token(claims, None if own.retired_at is None else own.retired_at + self.lifetime)
+            return make_own_token(claims, own.retired_at, self.lifetime)
         for key in await self._foreign_keys(algorithm, kid):
             claims = decode(text, key, algorithm, self._names)
             if claims is not None:
@@ -239,10 +252,10 @@ def token_of(request: web.Request) -> str | None:
     if scheme.lower() == "bearer":
         return text.strip()
     reads = request.method in COOKIE_METHODS and "X-HTTP-Method-Override" not in request.headers
-    return request.cookies.get(COOKIE) if reads and _is_from_here(request) else None
+    return request.cookies.get(COOKIE) if reads and is_from_here(request) else None
 
 
-def _is_from_here(request: web.Request) -> bool:
+def is_from_here(request: web.Request) -> bool:
     """No page of another origin reads the answer.
 
     A page of a neighbouring host or port is of the same site to a browser, which sends it every cookie, and CORS may
@@ -316,6 +329,17 @@ def make_token(claims: Mapping[str, Any], no_later_than: datetime | None = None)
         until if no_later_than is None else min(until, no_later_than),
         frozenset(scope.split()) if isinstance(scope, str) else frozenset(),
     )
+
+
+def make_own_token(claims: Mapping[str, Any], retired_at: datetime | None, lifetime: timedelta) -> Token:
+    """What the claims of a token say that this server signed, with a key that signs nothing since `retired_at`.
+
+    Whoever has got hold of a retired key makes no token with it that would count for longer than the last one it
+    signed, nor of a session that would last longer. Raises BadToken.
+    """
+    token = make_token(claims, None if retired_at is None else retired_at + lifetime)
+    signed_in_at = moment_of(claims, "auth_time") or token.valid_from
+    return replace(token, signed_in_at=signed_in_at if retired_at is None else min(signed_in_at, retired_at))
 
 
 def moment_of(claims: Mapping[str, Any], name: str) -> datetime | None:

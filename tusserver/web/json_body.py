@@ -30,12 +30,15 @@ class BodyTooLarge(Refusal):
     status, code, title = 413, "body-too-large", "The JSON document is too large"
 
 
-async def read_json(request: web.Request, most: int = MOST, hint: str = "") -> dict[str, Any]:
+async def read_json(
+    request: web.Request, most: int = MOST, hint: str = "", *, members: int = MOST_MEMBERS
+) -> dict[str, Any]:
     """The JSON object in the body; an absent body is an empty one.
 
     Args:
         most: bytes that are taken.
         hint: what to do instead of sending more.
+        members: commas and brackets that are taken, those in texts included.
     Raises:
         BadJson: status 422.
         BodyTooLarge: status 413, as soon as it is known.
@@ -51,7 +54,7 @@ async def read_json(request: web.Request, most: int = MOST, hint: str = "") -> d
             raise BodyTooLarge(f"at most {most} bytes are taken{hint}")
     if not raw:
         return {}
-    if sum(map(raw.count, (b",", b"[", b"{"))) > MOST_MEMBERS:
+    if sum(map(raw.count, (b",", b"[", b"{"))) > members:
         raise BadJson("it has too many members")
     try:
         value = json.loads(raw)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import timedelta
-from secrets import token_bytes
+from secrets import token_bytes, token_urlsafe
 from typing import Any
 
 from aiohttp import web
 
-from tusserver.accounts.base import Link
+from tusserver.accounts.base import Link, TooManyLinks
 from tusserver.protocol.errors import NotFound
 from tusserver.protocol.ids import RANDOM_BYTES, is_id, make_id
 from tusserver.protocol.metadata import MIME_TYPE
@@ -27,10 +27,14 @@ from tusserver.web.page import is_browser, page_of_link
 from tusserver.web.site import Site, site_of
 from tusserver.web.tus import COLLECTION_METHODS, create_by, options
 
+# Bytes of the secret that signs what a link's receiver is told; as long as the digest.
+KEY_BYTES = 32
 # What a link may say of itself, and the type of each.
 NUMBERS = ("max_size", "max_uploads", "expires_in")
 FIELDS = (*NUMBERS, "types", "announce")
 MOST_TYPES = 50
+# More than anybody hands out, and few enough for one list; expired ones do not count.
+MOST_LINKS = 1_000
 
 
 class LinkNotFound(Refusal):
@@ -51,13 +55,31 @@ class BadLink(Refusal):
     status, code, title = 422, "bad-link", "The link cannot be made as it was asked for"
 
 
+class LinksFull(Refusal):
+    """The owner has as many links as they may have."""
+
+    status, code, title = 409, "too-many-links", "There are too many upload links"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} links that have not expired are allowed; remove one", most=most)
+
+
 async def mint(request: web.Request) -> web.StreamResponse:
-    """`POST /links`: a new link of the caller's. 201 with its address."""
+    """`POST /links`: a new link of the caller's. 201 with its address.
+
+    The secret that signs what its receiver is told is in this answer and in no other, so a list of links that is
+    shown or logged gives nobody the means to forge.
+    """
     owner = (await caller_of(request)).require()
     site = site_of(request)
     link = _parse(await read_json(request), site, owner)
-    await site.backends.accounts.add_link(link)
-    return web.json_response(describe(site, link), status=201, headers={"Location": _address(site, link.id)})
+    try:
+        await site.backends.accounts.add_link(link, most=MOST_LINKS)
+    except TooManyLinks as error:
+        raise LinksFull(error.most) from None
+    told = describe(site, link) | ({} if link.announce_key is None else {"announce_key": link.announce_key})
+    headers = {"Location": _address(site, link.id), "Cache-Control": "no-store"}
+    return web.json_response(told, status=201, headers=headers)
 
 
 async def list_links(request: web.Request) -> web.StreamResponse:
@@ -113,11 +135,12 @@ async def collection(request: web.Request) -> web.StreamResponse:
     link = await _load(request)
     if link.expires_at is not None and site_of(request).clock() >= link.expires_at:
         raise LinkGone(f"the link expired at {moment(link.expires_at)}")
-    return await create_by(request, Grant(link.owner, link.id, link.max_size, link.types, link.announce))
+    grant = Grant(link.owner, link.id, link.max_size, link.types, link.announce, link.announce_key)
+    return await create_by(request, grant)
 
 
 def describe(site: Site, link: Link) -> dict[str, object]:
-    """A link for JSON."""
+    """A link for JSON, without its secret."""
     return {
         "link_id": link.id,
         "upload_url": _address(site, link.id),
@@ -151,6 +174,7 @@ def _parse(wish: Mapping[str, Any], site: Site, owner: str | None) -> Link:
         raise BadLink(f"{unknown[0][:40]!r} is not one of {', '.join(FIELDS)}")
     numbers = {name: _positive(wish, name) for name in NUMBERS}
     now, lasts = site.clock(), numbers["expires_in"]
+    announce = _announce(wish.get("announce"), site.settings.announce_hosts)
     return Link(
         id=make_id(token_bytes(RANDOM_BYTES)),
         owner=owner,
@@ -159,7 +183,8 @@ def _parse(wish: Mapping[str, Any], site: Site, owner: str | None) -> Link:
         types=_types(wish.get("types")),
         max_uploads=numbers["max_uploads"],
         expires_at=None if lasts is None else now + timedelta(seconds=lasts),
-        announce=_announce(wish.get("announce"), site.settings.announce_hosts),
+        announce=announce,
+        announce_key=None if announce is None else token_urlsafe(KEY_BYTES),
     )
 
 

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from tusserver.protocol.access import Caller
 from tusserver.protocol.fields import parse_number
+from tusserver.protocol.images import THUMBNAIL_WIDTH
 from tusserver.protocol.refusals import Refusal
 from tusserver.protocol.uploads import State, Upload
 from tusserver.web.auth import caller_of
@@ -65,7 +66,7 @@ def describe(site: Site, upload: Upload) -> dict[str, object]:
     percent = 100.0 if upload.is_complete else None
     if percent is None and upload.length:
         percent = round(100 * upload.offset / upload.length, 1)
-    return {
+    told: dict[str, object] = {
         "upload_id": upload.id,
         "filename": upload.filename,
         "status": STATUS[upload.state],
@@ -78,3 +79,12 @@ def describe(site: Site, upload: Upload) -> dict[str, object]:
         "expires_at": moment(upload.expires_at),
         "upload_url": site.address(upload.id),
     }
+    if upload.facts.image is not None:
+        address = site.preview(upload.facts.image.stored_filename)
+        told |= {"preview_url": address, "thumbnail_url": thumbnail(address)}
+    return told
+
+
+def thumbnail(preview: str) -> str:
+    """Where a small form is shown of the image at an address."""
+    return f"{preview}?w={THUMBNAIL_WIDTH}"

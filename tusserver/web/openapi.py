@@ -3,106 +3,121 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
 from tusserver import __version__
-from tusserver.protocol.refusals import Refusal
-from tusserver.web.openapi_paths import FILES, PATHS, Operation
-from tusserver.web.openapi_schemas import COUNT, ID, SCHEMAS, TEXT, Schema, several, told
+from tusserver.protocol.refusals import RangeUnsatisfiable
+from tusserver.web.auth import AUTH
+from tusserver.web.openapi_headers import HEADERS, refer
+from tusserver.web.openapi_parts import FILES, UPLOADS, Answer, Operation, Parameter
+from tusserver.web.openapi_paths import EVERY_SCHEMA, PATHS
+from tusserver.web.openapi_problems import problem_schema, problems
+from tusserver.web.openapi_schemas import FILENAME, ID, TEXT, Schema
 from tusserver.web.site import Site, site_of
 
-PROBLEM = "application/problem+json"
+ABOUT = """A resumable upload server: uploads that are cut off go on where they stopped.
+
+Every route works on the same uploads, so one that was begun by tus can be followed, finished and read by plain REST,
+and the other way round. What is not carried out is answered with a problem document (RFC 9457), whose `code` is for
+programs. Besides those told here, a request that is no HTTP is answered with 400 `malformed-request`, an address that
+is no route with 404 `not-found`, another method with 405 `method-not-allowed`, and a fault of the server with 500
+`internal-error`."""
+Security = list[dict[str, list[str]]]
 TAGS = {
-    "auth": "Tokens. Every other route takes one in `Authorization: Bearer`; where the server is open none is needed.",
+    "auth": "Tokens, for `Authorization: Bearer`; where the server is open none is needed. The page's cookie counts "
+    "for GET and HEAD too.",
     "rest": "Uploads by chunks, downloads and status, by filename. The same uploads that tus clients know.",
-    "tus": "tus 1.0, resumable uploads: https://tus.io/protocols/resumable-upload",
+    "tus": "[tus 1.0](https://tus.io/protocols/resumable-upload), resumable uploads.",
+    "images": "Several images as one act, shown in any size; and those that came by other doors.",
     "links": "Upload links: endpoints that need no token, with limits of their own.",
-    "server": "The page, and what an operator asks.",
+    "server": "The pages, and what an operator asks.",
 }
 VARIABLES: dict[str, tuple[str, Schema]] = {
-    "filename": ("Filename of the upload, folders with it; `/` stays as it is.", TEXT),
+    "filename": ("Filename of the upload, folders with it; `/` stays as it is.", FILENAME),
     "id": ("What the answer to the creation told.", ID),
-    "path": ("Name of the file.", TEXT),
+    "stored_filename": ("Name that the image is shown under.", {**TEXT, "examples": ["image1.jpg"]}),
+    "path": ("Name of the file.", {**TEXT, "examples": ["favicon.svg"]}),
 }
 # What a browser asks before a page of another origin may do something.
-PREFLIGHT: Schema = {"description": "The page may, as far as CORS_ORIGINS says so."}
+PREFLIGHT = Answer(
+    "The page may, as far as CORS_ORIGINS says so.",
+    may_have=tuple(f"Access-Control-{name}" for name in ("Allow-Origin", "Allow-Methods", "Allow-Headers", "Max-Age")),
+)
 
 
 async def document(request: web.Request) -> web.StreamResponse:
     """The document of this server."""
-    return web.json_response(describe(site_of(request)), headers={"Cache-Control": "no-cache"})
+    told = describe(site_of(request), is_open=request.config_dict[AUTH].is_open)
+    return web.json_response(told, headers={"Cache-Control": "no-cache"})
 
 
-def describe(site: Site) -> dict[str, Any]:
-    """The document, with the addresses that the operator chose."""
-    files = site.settings.tus_path
-    paths = {path.replace(FILES, files): operations for path, operations in PATHS.items()}
-    paths[files.rstrip("/")] = PATHS[FILES]
+def describe(site: Site, *, is_open: bool) -> dict[str, Any]:
+    """The document, with the addresses that the operator chose.
+
+    Args:
+        is_open: no token is needed, though one that is sent counts.
+    """
+    security: Security = [{}, {"bearer": []}] if is_open else [{"bearer": []}]
     return {
         "openapi": "3.1.0",
-        "info": {"title": "tusserver", "version": __version__, "description": "A resumable upload server."},
+        "info": {"title": "tusserver", "version": __version__, "description": ABOUT},
         "servers": [{"url": (site.settings.base_url or "").rstrip("/") + site.prefix or "/"}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
-        "paths": {path: _path(path, operations) for path, operations in paths.items()},
+        "paths": {
+            path: _path(path, operations, security) for path, operations in _chosen(site).items()
+        },
         "components": {
-            "schemas": {**SCHEMAS, "Problem": _problem_schema()},
+            "schemas": {**EVERY_SCHEMA, "Problem": problem_schema()},
+            "headers": HEADERS,
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
-    }
-
-
-def every_refusal() -> list[type[Refusal]]:
-    """Every kind of refusal, by its code."""
-    found: list[type[Refusal]] = []
-    waiting = Refusal.__subclasses__()
-    while waiting:
-        kind = waiting.pop()
-        found.append(kind)
-        waiting += kind.__subclasses__()
-    return sorted(found, key=lambda kind: (kind.code, kind.status))
-
-
-def _problem_schema() -> Schema:
-    codes = sorted({kind.code for kind in every_refusal()} | {"malformed-request", "internal-error"})
-    fields = {
-        "type": TEXT,
-        "title": TEXT,
-        "status": {"type": "integer"},
-        "detail": told(TEXT, "What disagrees, and what to do."),
-        "code": told({"type": "string"}, "Stable, for programs. Addresses and methods that are no routes have others.",
-                     examples=codes),
-        "offset": told(COUNT, "Where to go on."),
-        "size": told(COUNT, "Bytes of the whole."),
-        "length": told(COUNT, "The same, as tus calls it."),
-        "next_chunk_index": COUNT,
-        "field": told(TEXT, "The field that is wrong."),
-        "header": told(TEXT, "The header that is wrong."),
-        "allowed": several(TEXT),
     }  # fmt: skip
-    required = ["type", "title", "status", "detail", "code"]
-    return {"type": "object", "description": "RFC 9457.", "properties": fields, "required": required}
 
 
-def _path(path: str, operations: dict[str, Operation]) -> dict[str, Any]:
-    described: dict[str, Any] = {method.lower(): _operation(method, path, one) for method, one in operations.items()}
+def _chosen(site: Site) -> dict[str, dict[str, Operation]]:
+    """Every path as it is on this server."""
+    files, uploads = site.settings.tus_path, site.settings.upload_url_path.rstrip("/")
+    paths = {path.replace(FILES, files).replace(UPLOADS, uploads): found for path, found in PATHS.items()}
+    if files != "/":
+        paths[files.rstrip("/")] = PATHS[FILES]
+    return paths
+
+
+def _path(path: str, operations: dict[str, Operation], security: Security) -> dict[str, Any]:
+    described: dict[str, Any] = {}
+    if "GET" in operations and "HEAD" not in operations:
+        get = operations["GET"]
+        bare = {status: replace(answer, content={}) for status, answer in get.answers.items()}
+        operations |= {"HEAD": replace(get, summary=f"{get.summary}, without the body", answers=bare, text="")}
+    for method, one in operations.items():
+        told = _operation(method, path, one)
+        described[method.lower()] = told | ({"security": security} if one.needs_token else {})
     if "options" not in described:
         described["options"] = {
             "tags": [next(iter(operations.values())).tag],
-            "summary": "The preflight of browsers.",
+            "summary": "The preflight of browsers",
             "operationId": _name("OPTIONS", path),
-            "responses": {"204": PREFLIGHT},
+            "responses": {"204": _answer(PREFLIGHT)},
         }
-    variables = re.findall(r"\{(\w+)\}", path)
-    if variables:
-        described["parameters"] = [
-            {"name": name, "in": "path", "required": True, "description": VARIABLES[name][0],
-             "schema": VARIABLES[name][1]}
-            for name in variables
-        ]  # fmt: skip
-    return described
+    variables = [Parameter(name, "path", *VARIABLES[name], required=True) for name in re.findall(r"\{(\w+)\}", path)]
+    return described | ({"parameters": [_parameter(one) for one in variables]} if variables else {})
+
+
+def with_head(operations: dict[str, Operation]) -> dict[str, Operation]:
+    """HEAD is answered wherever GET is: the same without a body, and of the whole where GET gives a part."""
+    if "GET" not in operations or "HEAD" in operations:
+        return operations
+    get = operations["GET"]
+    head = replace(
+        get,
+        answers={status: replace(one, content={}) for status, one in get.answers.items() if status != 206},
+        refusals=tuple(kind for kind in get.refusals if kind is not RangeUnsatisfiable),
+        parameters=tuple(one for one in get.parameters if one.name not in ("Range", "If-Range")),
+    )
+    return {**operations, "HEAD": head}
 
 
 def _name(method: str, path: str) -> str:
@@ -115,32 +130,46 @@ def _operation(method: str, path: str, one: Operation) -> dict[str, Any]:
         "tags": [one.tag],
         "summary": one.summary,
         "operationId": _name(method, path),
-        "responses": _responses(one),
+        "responses": _responses(one, is_head=method == "HEAD"),
     }
+    if one.text:
+        described["description"] = one.text
     if one.parameters:
-        described["parameters"] = [
-            {"name": each.name, "in": each.where, "description": each.text, "required": each.required,
-             "schema": each.schema}
-            for each in one.parameters
-        ]  # fmt: skip
+        described["parameters"] = [_parameter(each) for each in one.parameters]
     if one.body is not None:
-        described["requestBody"] = {"content": {media: {"schema": schema} for media, schema in one.body.items()}}
-    if one.needs_token:
-        described["security"] = [{"bearer": []}, {}]
+        content = {media: _media(schema) for media, schema in one.body.items()}
+        described["requestBody"] = {"content": content, "required": not one.body_is_optional}
     return described
 
 
-def _responses(one: Operation) -> dict[str, Any]:
-    """Answers by status; several refusals may share one, told apart by their codes."""
-    found: dict[str, Any] = {}
-    for status, (media, schema) in one.answers.items():
-        found[str(status)] = {"description": "As asked."} | ({"content": {media: {"schema": schema}}} if media else {})
-    by_status = defaultdict(list)
-    for kind in dict.fromkeys(one.refusals):
-        by_status[kind.status].append(kind)
-    problem = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    for status, kinds in sorted(by_status.items()):
-        text = "\n".join(f"- `{kind.code}`: {kind.title}." for kind in kinds)
-        found[str(status)] = {"description": text, "content": problem}
-    found["default"] = {"description": "Any other problem.", "content": problem}
-    return found
+def _parameter(one: Parameter) -> dict[str, Any]:
+    told = {"name": one.name, "in": one.where, "description": one.text, "required": one.required}
+    return {**told, "schema": one.schema}
+
+
+def _media(schema: Schema) -> dict[str, Any]:
+    """A schema with the example that belongs to it, where viewers look for one."""
+    name = schema.get("$ref", "").rpartition("/")[2]
+    shown = EVERY_SCHEMA.get(name, {}).get("examples", [])
+    return {"schema": schema} | ({"example": shown[0]} if shown else {})
+
+
+def _answer(one: Answer) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": one.text}
+    if one.headers or one.may_have:
+        described["headers"] = refer(one.headers, one.may_have)
+    if one.content:
+        described["content"] = {media: _media(schema) for media, schema in one.content.items()}
+    return described
+
+
+def _responses(one: Operation, *, is_head: bool) -> dict[str, Any]:
+    """Answers by status; one that is a good answer and a refusal too has the bodies of both."""
+    found = problems(one.refusals, of_head=is_head)
+    for status, answer in one.answers.items():
+        good = _answer(answer)
+        if (bad := found.get(str(status))) is not None:
+            good["description"] += f"\n\n{bad['description']}"
+            good["content"] = {**good["content"], **bad["content"]}
+        found[str(status)] = good
+    return dict(sorted(found.items()))

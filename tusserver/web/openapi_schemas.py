@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from tusserver.protocol.checksums import ALGORITHMS
 from tusserver.web.listing import STATES
 
 Schema = dict[str, Any]
+Example = Mapping[str, object]
 
 TEXT: Schema = {"type": "string"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
+POSITIVE: Schema = {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}
 FLAG: Schema = {"type": "boolean"}
 MOMENT: Schema = {"type": "string", "format": "date-time"}
 ADDRESS: Schema = {"type": "string", "format": "uri-reference"}
-ID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{22}$"}
+ID_SHOWN = "MTIzNDU2Nzg5MDEyMzQ1Ng"
+ID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{22}$", "examples": [ID_SHOWN]}
 
 
 def ref(name: str) -> Schema:
@@ -38,27 +43,41 @@ def told(schema: Schema, text: str, **more: Any) -> Schema:
     return {**schema, "description": text, **more}
 
 
-def answer(fields: Mapping[str, Schema], *, optional: tuple[str, ...] = ()) -> Schema:
-    """An object with exactly these fields."""
+def answer(fields: Mapping[str, Schema], example: Example | None = None, *, optional: tuple[str, ...] = ()) -> Schema:
+    """An object with exactly these fields; the example is shown wherever the schema is."""
     required = [name for name in fields if name not in optional]
-    return {"type": "object", "properties": dict(fields), "required": required, "additionalProperties": False}
+    described = {"type": "object", "properties": dict(fields), "required": required, "additionalProperties": False}
+    return described if example is None else {**described, "examples": [dict(example)]}
 
 
-def wish(fields: Mapping[str, Schema], *, required: tuple[str, ...] = ()) -> Schema:
+def wish(fields: Mapping[str, Schema], example: Example | None = None, *, required: tuple[str, ...] = ()) -> Schema:
     """An object that a client sends."""
-    return answer(fields, optional=tuple(name for name in fields if name not in required))
+    return answer(fields, example, optional=tuple(name for name in fields if name not in required))
 
+
+# What the examples tell of: one upload of 12 bytes, of which 5 have come.
+HELLO = b"hello, world"
+SHA256_SHOWN = f"sha256:{sha256(HELLO).hexdigest()}"
+_BEGUN, _ENDS = "2026-11-21T12:00:00.000Z", "2026-11-28T12:00:00.000Z"
+_WHICH: Example = {"upload_id": ID_SHOWN, "filename": "hello.txt"}
+_HALF: Example = {"status": "partial", "offset": 5, "size": 12, "percent": 41.7}
+_TIMES: Example = {"created_at": _BEGUN, "updated_at": _BEGUN, "expires_at": _ENDS}
+_AT: Example = {"upload_url": f"/files/{ID_SHOWN}"}
+_LINK: Example = {
+    "link_id": ID_SHOWN, "upload_url": f"/links/{ID_SHOWN}/", "max_size": 1_000_000, "types": ["image/*"],
+    "max_uploads": 10, "uploads": 0, "created_at": _BEGUN, "expires_at": "2026-11-22T12:00:00.000Z", "announce": None,
+}  # fmt: skip
 
 FILENAME = told(
     TEXT,
     "A label, never a path on disk: `/` between parts, no part that is empty, `.` or `..`, no control character, "
     "at most 1,024 bytes; compared in Unicode NFC.",
-    examples=["largefile.zip", "photos/2026/beach.jpg"],
+    examples=["hello.txt", "photos/2026/beach.jpg"],
 )
 CHECKSUM = told(
     TEXT,
     f"Algorithm, colon, hexadecimal digits; one of {', '.join(ALGORITHMS)}.",
-    examples=["sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"],
+    examples=[SHA256_SHOWN],
 )
 INDEX = told(COUNT, "Number of the chunk; the first is 0 or 1.")
 OFFSET = told(COUNT, "Bytes that are stored and count; where to go on.")
@@ -81,7 +100,10 @@ STATUS_FIELDS: dict[str, Schema] = {
     "updated_at": MOMENT,
     "expires_at": EXPIRES,
     "upload_url": UPLOAD_URL,
+    "preview_url": told(ADDRESS, "Where it is shown, if it is an image."),
+    "thumbnail_url": told(ADDRESS, "Where a small form of it is shown."),
 }
+OF_IMAGES = ("preview_url", "thumbnail_url")
 CHUNK_FIELDS: dict[str, Schema] = {
     "filename": FILENAME,
     "chunk_index": INDEX,
@@ -89,24 +111,43 @@ CHUNK_FIELDS: dict[str, Schema] = {
     "checksum": told(CHECKSUM, "Of the chunk."),
 }
 LIMITS_OF_LINK: dict[str, Schema] = {
-    "max_size": told(or_null(COUNT), "Bytes of one upload."),
+    "max_size": told(or_null(POSITIVE), "Bytes of one upload."),
     "types": told(several(TEXT), "Content types that are taken, such as `image/*`; empty: every one."),
-    "max_uploads": told(or_null(COUNT), "How many uploads may be made by it."),
+    "max_uploads": told(or_null(POSITIVE), "How many uploads may be made by it."),
+}
+LINK_FIELDS: dict[str, Schema] = {
+    "link_id": ID,
+    "upload_url": told(ADDRESS, "The endpoint to give to a tus client."),
+    **LIMITS_OF_LINK,
+    "uploads": told(COUNT, "How many were made."),
+    "created_at": MOMENT,
+    "expires_at": or_null(MOMENT),
+    "announce": told(or_null(ADDRESS), "Told to the owner only."),
 }
 
 SCHEMAS: dict[str, Schema] = {
-    "Status": answer(STATUS_FIELDS),
-    "Listed": answer({**STATUS_FIELDS, "content_type": or_null(TEXT)}),
-    "Page": answer({"uploads": several(ref("Listed")), "next_cursor": or_null(TEXT)}),
+    "Status": answer(STATUS_FIELDS, {**_WHICH, **_HALF, **_TIMES, **_AT}, optional=OF_IMAGES),
+    "Listed": answer(
+        {**STATUS_FIELDS, "content_type": or_null(TEXT)},
+        {**_WHICH, **_HALF, "content_type": "text/plain", **_TIMES, **_AT},
+        optional=OF_IMAGES,
+    ),
+    "Page": answer(
+        {"uploads": several(ref("Listed")), "next_cursor": or_null(TEXT)},
+        {"uploads": [{**_WHICH, **_HALF, "content_type": None, **_TIMES, **_AT}], "next_cursor": None},
+    ),
     "Start": wish(
         {
             "filename": FILENAME,
             "size": told(SIZE, "Bytes of the whole; absent or null: not known yet."),
-            "checksum": told(CHECKSUM, "Of the whole; verified when the last byte has come."),
-            "content_type": told(TEXT, "Told in the answer to a download.", examples=["application/zip"]),
-            "metadata": {"type": "object", "additionalProperties": TEXT, "description": "Kept as tus metadata."},
-            "overwrite": told(FLAG, "Replace the finished upload of that filename, once this one is complete."),
+            "checksum": told(or_null(CHECKSUM), "Of the whole; verified when the last byte has come."),
+            "content_type": told(or_null(TEXT), "Told in the answer to a download.", examples=["application/zip"]),
+            "metadata": {
+                "type": ["object", "null"], "additionalProperties": TEXT, "description": "Kept as tus metadata."
+            },
+            "overwrite": told(or_null(FLAG), "Replace the finished upload of that name once this one is complete."),
         },
+        {"filename": "hello.txt", "size": 12, "checksum": SHA256_SHOWN},
         required=("filename",),
     ),
     "Started": answer(
@@ -119,15 +160,21 @@ SCHEMAS: dict[str, Schema] = {
             "status": STATUS,
             "upload_url": UPLOAD_URL,
             "expires_at": EXPIRES,
-        }
+        },
+        {
+            **_WHICH, "size": 12, "offset": 0, "chunk_size": 8_388_608, "status": "pending", **_AT,
+            "expires_at": _ENDS,
+        },
     ),
     "JsonChunk": wish(
         {**CHUNK_FIELDS, "data": told(TEXT, "The bytes in Base64.", contentEncoding="base64")},
+        {"filename": "hello.txt", "chunk_index": 0, "data": b64encode(HELLO[:5]).decode()},
         required=("filename", "data"),
     ),
     "FormChunk": wish(
         {**CHUNK_FIELDS, "data": {"description": "The bytes, as a file part; it comes last.", "type": "string",
                                   "contentMediaType": "application/octet-stream"}},
+        {"filename": "hello.txt", "chunk_index": 1, "data": HELLO[5:].decode()},
         required=("filename", "data"),
     ),
     "Stored": answer(
@@ -138,9 +185,17 @@ SCHEMAS: dict[str, Schema] = {
             "offset": OFFSET,
             "size": SIZE,
             "status": STATUS,
-        }
+        },
+        {
+            "filename": "hello.txt", "chunk_index": 0, "next_chunk_index": 1, "offset": 5, "size": 12,
+            "status": "partial",
+        },
     ),
-    "Complete": wish({"filename": FILENAME, "checksum": told(CHECKSUM, "Of the whole.")}, required=("filename",)),
+    "Complete": wish(
+        {"filename": FILENAME, "checksum": told(or_null(CHECKSUM), "Of the whole.")},
+        {"filename": "hello.txt"},
+        required=("filename",),
+    ),
     "Completed": answer(
         {
             "filename": FILENAME,
@@ -149,56 +204,71 @@ SCHEMAS: dict[str, Schema] = {
             "download_url": ADDRESS,
             "sha256": told(TEXT, "Of the whole, where somebody told one to verify."),
         },
+        {
+            "filename": "hello.txt", "status": "complete", "size": 12, "download_url": "/download/hello.txt",
+            "sha256": SHA256_SHOWN.removeprefix("sha256:"),
+        },
         optional=("sha256",),
     ),
     "Cleaned": answer(
         {
             "removed_count": COUNT,
             "freed_bytes": COUNT,
-            "removed": several(answer({"upload_id": ID, "filename": TEXT, "bytes": COUNT})),
+            "removed": several(answer({"upload_id": ID, "filename": or_null(TEXT), "bytes": COUNT})),
             "dry_run": FLAG,
-        }
+        },
+        {"removed_count": 1, "freed_bytes": 5, "removed": [{**_WHICH, "bytes": 5}], "dry_run": False},
     ),
     "Credentials": wish(
         {"username": TEXT, "password": TEXT, "cookie": told(FLAG, "Set a cookie too, for the links of a page.")},
+        {"username": "ada", "password": "correct horse battery staple"},
         required=("username", "password"),
     ),
-    "Token": answer({"access_token": TEXT, "token_type": {"const": "bearer"}, "expires_in": COUNT}),
-    "Caller": answer({"required": FLAG, "user": or_null(TEXT), "scopes": several(TEXT)}),
+    "Token": answer(
+        {"access_token": TEXT, "token_type": {"const": "bearer"}, "expires_in": COUNT},
+        {"access_token": "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl", "token_type": "bearer", "expires_in": 900},
+    ),
+    "Caller": answer(
+        {"required": FLAG, "user": or_null(TEXT), "scopes": several(TEXT)},
+        {"required": True, "user": "ada", "scopes": ["admin"]},
+    ),
     "LinkWish": wish(
         {
             **LIMITS_OF_LINK,
-            "expires_in": told(or_null(COUNT), "Seconds."),
+            "expires_in": told(or_null(POSITIVE), "Seconds."),
             "announce": told(
                 or_null(ADDRESS),
                 "Hears of each completed upload, in a POST with `X-Tusserver-Signature: sha256=<hex>`, the HMAC-SHA256 "
-                "of the body keyed with `link_id`; tried for seven days until it answers 2xx. Its host is one of the "
-                "setting announce_hosts.",
+                "of the body keyed with `announce_key`; tried for seven days until it answers 2xx. Its host is one of "
+                "the setting announce_hosts.",
             ),
-        }
-    ),
-    "Link": answer(
-        {
-            "link_id": ID,
-            "upload_url": told(ADDRESS, "The endpoint to give to a tus client."),
-            **LIMITS_OF_LINK,
-            "uploads": told(COUNT, "How many were made."),
-            "created_at": MOMENT,
-            "expires_at": or_null(MOMENT),
-            "announce": told(or_null(ADDRESS), "Told to the owner only."),
         },
-        optional=("announce",),
+        {"max_size": 1_000_000, "types": ["image/*"], "max_uploads": 10, "expires_in": 86_400},
     ),
-    "Links": answer({"links": several(ref("Link"))}),
-    "Greeting": answer({"message": TEXT}),
-    "Health": answer({"status": {"const": "ok"}}),
+    "Link": answer(LINK_FIELDS, _LINK, optional=("announce",)),
+    "NewLink": answer(
+        {
+            **LINK_FIELDS,
+            "announce_key": told(
+                TEXT,
+                "Secret of 32 bytes in URL-safe Base64, where `announce` is set; give it to the receiver, which keys "
+                "its HMAC with this text. It is in this answer and in no other.",
+            ),
+        },
+        _LINK,
+        optional=("announce_key",),
+    ),
+    "Links": answer({"links": several(ref("Link"))}, {"links": [_LINK]}),
+    "Greeting": answer({"message": TEXT}, {"message": "Hello World"}),
+    "Health": answer({"status": {"const": "ok"}}, {"status": "ok"}),
     "Ready": answer(
         {
             "status": {"enum": ["ready", "not-ready"]},
             "server": {"enum": ["ok", "stopping"]},
             "database": {"enum": ["ok", "away"]},
             "store": {"enum": ["ok", "full", "away"]},
-        }
+        },
+        {"status": "ready", "server": "ok", "database": "ok", "store": "ok"},
     ),
     "Document": {"type": "object"},
 }  # fmt: skip

@@ -31,14 +31,19 @@ async def root(request: web.Request) -> web.StreamResponse:
     """`GET /`: the page for a browser, a greeting for a program."""
     if not is_browser(request):
         return web.json_response({"message": "Hello World"}, headers={"Vary": "Accept"})
-    endpoint = site_of(request).settings.tus_path.lstrip("/")
-    return await _page({'data-endpoint="files/"': f'data-endpoint="{endpoint}"'})
+    settings = site_of(request).settings
+    words = {
+        'data-endpoint="files/"': f'data-endpoint="{settings.tus_path.lstrip("/")}"',
+        'data-previews="public"': f'data-previews="{settings.images}"',
+    }
+    return await _page(words)
 
 
 async def page_of_link(status: int = 200) -> web.StreamResponse:
     """The same page for an upload link, two folders below the root: what is uploaded there goes to the link itself."""
     words = {'data-endpoint="files/"': 'data-endpoint="./" data-link', 'href="./"': 'href="../../"'}
-    return await _page({**words, '="static/': '="../../static/'}, status)
+    up = {f'="{name}': f'="../../{name}' for name in ("static/", "docs", "redoc")}
+    return await _page({**words, **up}, status)
 
 
 def is_browser(request: web.Request) -> bool:

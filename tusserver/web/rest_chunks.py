@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 from dataclasses import dataclass
 
 from aiohttp import BodyPartReader, MultipartReader, web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from tusserver.protocol.checksums import Checksum
 from tusserver.protocol.chunks import Numbered
 from tusserver.protocol.digests import parse_content_digest
-from tusserver.protocol.refusals import BodyStalled, Refusal
+from tusserver.protocol.refusals import Refusal
 from tusserver.protocol.requests import Append, BodyFacts
 from tusserver.service import HeldBody, Source
-from tusserver.web import rest_fields
+from tusserver.web import multipart, rest_fields
 from tusserver.web.body import RequestBody, body_facts
-from tusserver.web.json_body import read_json, request_goes_on
+from tusserver.web.json_body import read_json
+from tusserver.web.multipart import BadMultipart, PartBody, cut_off
 from tusserver.web.rest_fields import BadField, Fields, check_known
 from tusserver.web.site import site_of
 
 FIELDS = ("filename", "chunk_index", "offset", "checksum")
-PIECE = 1 << 16
 # A field before the file part is a name, a number or a digest.
 MOST_TEXT = 8192
 HINT = "; send larger chunks as multipart/form-data with a file part `data`, or as a raw body"
-
-
-class BadMultipart(Refusal):
-    """The multipart body does not follow its grammar, or ends before its last boundary. RFC 7578."""
-
-    status, code, title = 422, "bad-multipart", "The multipart body cannot be read"
 
 
 class BadBase64(Refusal):
@@ -95,76 +87,48 @@ async def _from_json(request: web.Request) -> Arriving:
 
 
 async def _from_multipart(request: web.Request) -> Arriving:
-    await request_goes_on(request)
-    if request.content_type != "multipart/form-data" or "boundary=" not in request.headers["Content-Type"]:
-        raise BadMultipart("it must be multipart/form-data with a boundary")
-    try:
-        async with asyncio.timeout(site_of(request).settings.read_timeout):
-            reader = await request.multipart()
-            fields, part = await _fields_before(reader)
-    except TimeoutError:
-        raise BodyStalled("the fields of the form stopped arriving") from None
-    except (ValueError, AssertionError, LookupError, web.HTTPException, HttpProcessingError) as error:
-        raise BadMultipart("it does not parse") from error
-    return _arriving(fields, BodyFacts(length=None), rest_fields.digest(fields), PartBody(request, reader, part))
+    form = await multipart.begin(request)
+    async with multipart.arriving(request):
+        fields, part = await _fields_before(request, form)
+    return _arriving(fields, BodyFacts(length=None), rest_fields.digest(fields), LastPart(request, form, part))
 
 
-async def _fields_before(reader: MultipartReader) -> tuple[dict[str, str], BodyPartReader]:
+async def _fields_before(request: web.Request, form: MultipartReader) -> tuple[dict[str, str], BodyPartReader]:
     """The fields in front of the part `data`, and that part."""
     fields: dict[str, str] = {}
-    while (part := await reader.next()) is not None:
-        if not isinstance(part, BodyPartReader) or part.name is None:
-            raise BadMultipart("a part is no field of a form")
-        if part.name == "data":
+    while (part := await multipart.next_part(request, form)) is not None:
+        name = part.name or ""
+        if name == "data":
             return fields, part
-        if part.name in fields or part.name not in FIELDS:
-            raise BadField(part.name, f"is not one of {', '.join(FIELDS)}, data; each may come once")
+        if name in fields or name not in FIELDS:
+            raise BadField(name, f"is not one of {', '.join(FIELDS)}, data; each may come once")
         raw = bytearray()
-        while not part.at_eof():
-            raw += await part.read_chunk()
+        while data := await multipart.next_piece(request, part):
+            raw += data
             if len(raw) > MOST_TEXT:
-                raise BadField(part.name, f"has more than {MOST_TEXT} bytes")
+                raise BadField(name, f"has more than {MOST_TEXT} bytes")
         try:
-            fields[part.name] = raw.decode()
+            fields[name] = raw.decode()
         except UnicodeDecodeError:
-            raise BadField(part.name, "is not UTF-8") from None
+            raise BadField(name, "is not UTF-8") from None
     raise BadField("data", "is missing: the file part comes last")
 
 
-class PartBody(RequestBody):
-    """A `Source`: the last part of a form, as it arrives. It is whole once the boundary that ends the form has come.
-
-    A part behind it is refused: what it says would come too late to be obeyed.
-
-    Attributes:
-        refusal: why it was given up, if the form is to blame.
-    """
+class LastPart(PartBody):
+    """The last part of a form: what a part behind it says would come too late to be obeyed. It is whole once the
+    boundary that ends the form has come."""
 
     def __init__(self, request: web.Request, form: MultipartReader, part: BodyPartReader) -> None:
-        super().__init__(request)
-        self._form, self._part = form, part
-        self.refusal: Refusal | None = None
-
-    async def accept(self) -> None:
-        """The client was told to go on before its fields were read."""
-        self._last = self._loop.time()
+        super().__init__(request, part)
+        self._form = form
 
     async def _more(self) -> bytes:
+        if data := await super()._more():
+            return data
         try:
-            while not self._part.at_eof():
-                if data := await self._part.read_chunk(PIECE):
-                    return data
             if await self._form.next() is None:
                 return b""
             self.refusal = BadMultipart("the part data must be the last; nothing of the chunk was kept")
         except ValueError:
-            self.refusal = BadMultipart("it ends before its last boundary; nothing of the chunk was kept")
+            self.refusal = cut_off()
         raise ConnectionError
-
-    @property
-    def pourable(self) -> int:
-        """None: the form around the part has to be read too."""
-        return 0
-
-    def _left(self) -> bytes:
-        return b""

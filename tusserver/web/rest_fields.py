@@ -12,7 +12,7 @@ from tusserver.protocol.digests import parse_digest
 from tusserver.protocol.fields import DIGITS, MAX_DIGITS
 from tusserver.protocol.filenames import parse_filename
 from tusserver.protocol.refusals import Refusal, UploadNotFound
-from tusserver.protocol.uploads import State, Upload
+from tusserver.protocol.uploads import Upload
 from tusserver.service import Names
 from tusserver.web.site import Site
 
@@ -116,14 +116,24 @@ async def find_to_write(names: Names, caller: Caller, name: str) -> Upload:
         raise
 
 
-async def find_to_read(names: Names, caller: Caller, name: str, states: Collection[State] = ()) -> Upload:
-    """The upload that the caller means by a filename.
+async def find_to_read(names: Names, caller: Caller, name: str) -> Upload:
+    """The upload that the caller means by a filename, finished or not: the newest.
 
     Raises:
         TokenNeeded, BadToken: status 401.
         UploadNotFound: status 404.
     """
-    return await names.newest(caller.require(), name, states)
+    return await names.newest(caller.require(), name)
+
+
+async def find_finished(names: Names, caller: Caller, name: str) -> Upload:
+    """The finished upload that the caller means by a filename.
+
+    Raises:
+        TokenNeeded, BadToken: status 401.
+        UploadNotFound: status 404.
+    """
+    return await names.finished(caller.require(), name)
 
 
 def download_address(site: Site, upload: Upload) -> str:

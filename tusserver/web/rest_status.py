@@ -21,6 +21,18 @@ LOOK = 0.25
 # Proxies close a connection on which nothing moves; most of them after a minute.
 HEARTBEAT = 15.0
 ENDED = ("complete", "failed", "gone")
+# Streams at once in this process. Each looks at its upload four times a second and holds a connection.
+MOST_STREAMS = 1_000
+STREAMS: set[web.StreamResponse] = set()
+
+
+class StreamsFull(Refusal):
+    """As many events are followed as this process can serve; the status itself can be asked for."""
+
+    status, code, title = 503, "too-many-streams", "Too many streams of events are open"
+
+    def __init__(self) -> None:
+        super().__init__("try again in a moment, or ask without text/event-stream", headers={"Retry-After": "5"})
 
 
 async def look(site: Site, found: Upload, caller: Caller) -> Upload:
@@ -64,7 +76,24 @@ async def follow(request: web.Request, found: Upload, caller: Caller) -> web.Str
         return web.Response(status=204)
     headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     response = web.StreamResponse(headers=headers)
-    await response.prepare(request)
+    if request.method == "HEAD":
+        await response.prepare(request)
+        return response
+    if len(STREAMS) >= MOST_STREAMS:
+        raise StreamsFull
+    STREAMS.add(response)
+    try:
+        await response.prepare(request)
+        await _tell(request, response, found, caller, told)
+    finally:
+        STREAMS.discard(response)
+    return response
+
+
+async def _tell(
+    request: web.Request, response: web.StreamResponse, found: Upload, caller: Caller, told: dict[str, object]
+) -> None:
+    site = site_of(request)
     loop = asyncio.get_running_loop()
     sent: dict[str, object] = {}
     written_at = loop.time()
@@ -83,7 +112,6 @@ async def follow(request: web.Request, found: Upload, caller: Caller) -> web.Str
             told = await _told(site, found, caller)
         except (BackendError, Refusal):
             break  # the client connects again, and then hears what is the matter
-    return response
 
 
 def _is_over(request: web.Request, site: Site) -> bool:

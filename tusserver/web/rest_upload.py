@@ -23,7 +23,8 @@ from tusserver.web import rest_fields
 from tusserver.web.auth import caller_of
 from tusserver.web.json_body import moment, read_json
 from tusserver.web.listing import STATUS
-from tusserver.web.rest_chunks import PartBody, read_chunk
+from tusserver.web.multipart import PartBody
+from tusserver.web.rest_chunks import read_chunk
 from tusserver.web.rest_fields import BadField, Fields, check_known
 from tusserver.web.site import Site, site_of
 

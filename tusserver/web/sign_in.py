@@ -1,4 +1,4 @@
-"""`/auth/token`, `/auth/logout`, `/auth/me`: passwords against tokens."""
+"""`/auth/token`, `/auth/renew`, `/auth/logout`, `/auth/me`: passwords against tokens."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tusserver.accounts.passwords import MOST_CHARACTERS, TooBusy
 from tusserver.protocol.access import CHALLENGE
 from tusserver.protocol.errors import NotFound
 from tusserver.protocol.refusals import BodyStalled, Refusal
-from tusserver.web.auth import AUTH, COOKIE, Authenticator, caller_of
+from tusserver.web.auth import AUTH, COOKIE, Authenticator, caller_of, is_from_here
 from tusserver.web.body import RequestBody, body_facts
 from tusserver.web.site import Site, site_of
 
@@ -66,15 +66,31 @@ async def token(request: web.Request) -> web.StreamResponse:
     """`POST /auth/token`: a token for a user name and a password, in JSON or as a form."""
     site, auth = site_of(request), request.config_dict[AUTH]
     sent = parse_credentials(request.content_type, await _body(request))
-    seen = site.seen(request)
-    text = await auth.issue(await _user(site, auth, sent, seen.client))
-    seconds = int(auth.lifetime.total_seconds())
+    text = await auth.issue(await _user(site, auth, sent, site.seen(request).client))
+    return _given(request, text, with_cookie=sent.wants_cookie)
+
+
+async def renew(request: web.Request) -> web.StreamResponse:
+    """`POST /auth/renew`: another token in place of the one in `Authorization`, without a password.
+
+    For queues that last longer than a token. The page's cookie, where one comes along, is set anew too.
+    """
+    site, auth = site_of(request), request.config_dict[AUTH]
+    token = (await caller_of(request)).require_token()
+    text = await auth.renew(token, await _find(site, token.owner))
+    return _given(request, text, with_cookie=COOKIE in request.cookies and is_from_here(request))
+
+
+def _given(request: web.Request, text: str, *, with_cookie: bool) -> web.Response:
+    """The answer that gives a token."""
+    site = site_of(request)
+    seconds = int(request.config_dict[AUTH].lifetime.total_seconds())
     answer = {"access_token": text, "token_type": "bearer", "expires_in": seconds}
     response = web.json_response(answer, headers=NO_STORE)
-    if sent.wants_cookie:
+    if with_cookie:
         response.set_cookie(
             COOKIE, text, path=_path(site), max_age=seconds, httponly=True, samesite="Strict",
-            secure=seen.scheme == "https",
+            secure=site.seen(request).scheme == "https",
         )  # fmt: skip
     return response
 

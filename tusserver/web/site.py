@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import quote
 
 from aiohttp import web
 
+from tusserver.gallery import Gallery
 from tusserver.protocol.origins import Seen, seen
 from tusserver.service import Backends, Names, UploadService
 from tusserver.settings import Settings
@@ -27,6 +29,7 @@ class Site:
     service: UploadService
     names: Names
     sweeper: Sweeper
+    gallery: Gallery
     clock: Callable[[], datetime]
     prefix: str
 
@@ -38,6 +41,11 @@ class Site:
     def address(self, id: str) -> str:
         """Where an upload is: a path, which survives every mistake of a proxy; absolute when BASE_URL is set."""
         return f"{(self.settings.base_url or '').rstrip('/')}{self.collection}{id}"
+
+    def preview(self, stored_filename: str) -> str:
+        """Where an image is shown: a path, absolute when BASE_URL is set."""
+        path = f"{self.prefix}{self.settings.upload_url_path}/{quote(stored_filename)}"
+        return (self.settings.base_url or "").rstrip("/") + path
 
     def seen(self, request: web.Request) -> Seen:
         """The request as its client made it."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Sequence
 
-from tusserver.accounts.base import Accounts, Link, User
+from tusserver.accounts.base import Accounts, Link, TooManyLinks, User
 from tusserver.infos.cursors import from_micros, to_micros
 from tusserver.infos.sqlite.database import changing
 from tusserver.infos.sqlite.infos import SqliteInfos
@@ -19,8 +20,10 @@ REMOVE_USER = "DELETE FROM users WHERE name = ?"
 USER = f"SELECT {_USER} FROM users WHERE name = ?"
 USERS = f"SELECT {_USER} FROM users ORDER BY name"
 
-_LINK = "id, owner, created_at, max_size, types, max_uploads, uploads, expires_at, announce"
-ADD_LINK = f"INSERT INTO links ({_LINK}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+_LINK = "id, owner, created_at, max_size, types, max_uploads, uploads, expires_at, announce, announce_key"
+ADD_LINK = f"INSERT INTO links ({_LINK}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+COUNT_LINKS = """SELECT count(*) FROM (SELECT 1 FROM links INDEXED BY links_owner
+    WHERE owner IS ? AND (expires_at IS NULL OR expires_at > ?) LIMIT ?)"""
 REMOVE_LINK = "DELETE FROM links WHERE id = ?"
 LINK = f"SELECT {_LINK} FROM links WHERE id = ?"
 LINKS = f"SELECT {_LINK} FROM links INDEXED BY links_owner WHERE owner IS ? ORDER BY created_at DESC, id DESC"
@@ -59,9 +62,18 @@ class SqliteAccounts:
     async def remove_user(self, name: str) -> None:
         await self._database.write(changing((to_text(name),), REMOVE_USER, missed=_no_user(name)), durable=True)
 
-    async def add_link(self, link: Link) -> None:
-        missed = Conflict(f"there is a link {link.id} already")
-        await self._database.write(changing(_link_row(link), ADD_LINK, missed=missed), durable=True)
+    async def add_link(self, link: Link, *, most: int | None = None) -> None:
+        add = changing(_link_row(link), ADD_LINK, missed=Conflict(f"there is a link {link.id} already"))
+
+        def act(connection: sqlite3.Connection) -> BackendError | None:
+            if most is not None:
+                values = (to_text(link.owner), to_micros(link.created_at), most)
+                (count,) = connection.execute(COUNT_LINKS, values).fetchone()
+                if count >= most:
+                    return TooManyLinks(most)
+            return add(connection)
+
+        await self._database.write(act, durable=True)
 
     async def link(self, id: str) -> Link:
         rows = await self._database.look_up(LINK, (id,))
@@ -96,11 +108,12 @@ def _link_row(link: Link) -> Row:
         link.uploads,
         None if link.expires_at is None else to_micros(link.expires_at),
         to_text(link.announce),
+        to_text(link.announce_key),
     )
 
 
 def _link(row: Row) -> Link:
-    id, owner, created_at, max_size, types, max_uploads, uploads, expires_at, announce = row
+    id, owner, created_at, max_size, types, max_uploads, uploads, expires_at, announce, announce_key = row
     return Link(
         id,
         from_text(owner),
@@ -111,6 +124,7 @@ def _link(row: Row) -> Link:
         uploads,
         None if expires_at is None else from_micros(expires_at),
         from_text(announce),
+        from_text(announce_key),
     )
 
 

@@ -11,11 +11,11 @@ from typing import Any
 from tusserver.infos.base import Infos, OwnedBy, Page, Quota
 from tusserver.infos.cursors import format_cursor, parse_cursor, to_micros
 from tusserver.infos.sqlite import queries
+from tusserver.infos.sqlite.changes import adding, not_found, noting, saving
 from tusserver.infos.sqlite.database import Database, changing
-from tusserver.infos.sqlite.quotas import adding
-from tusserver.infos.sqlite.rows import Row, final_key, from_row, to_row, to_text
-from tusserver.protocol.errors import BackendError, NotFound, Unavailable
-from tusserver.protocol.uploads import State, Upload
+from tusserver.infos.sqlite.rows import Row, from_row, same_final_row, to_text
+from tusserver.protocol.errors import NotFound, Unavailable
+from tusserver.protocol.uploads import Facts, State, Upload
 
 
 class SqliteInfos:
@@ -40,16 +40,27 @@ class SqliteInfos:
         await self.database.write(adding(upload, quota), durable=durable)
 
     async def save(self, upload: Upload, *, durable: bool = False) -> None:
-        act = changing(to_row(upload), *queries.SAVE, missed=_not_found(upload.id))
-        await self.database.write(act, durable=durable)
+        await self.database.write(saving(upload), durable=durable)
+
+    async def note(self, id: str, facts: Facts) -> None:
+        await self.database.write(noting(id, facts))
 
     async def delete(self, id: str) -> None:
-        await self.database.write(changing((id,), queries.DELETE, missed=_not_found(id)))
+        await self.database.write(changing((id,), queries.DELETE, missed=not_found(id)))
 
     async def load(self, id: str) -> Upload:
         rows = await self.database.look_up(queries.LOAD, (id,))
         if not rows:
-            raise _not_found(id)
+            raise not_found(id)
+        return self._uploads(rows)[0]
+
+    async def load_many(self, ids: Sequence[str]) -> dict[str, Upload]:
+        return {upload.id: upload for upload in await self._find(queries.LOAD_MANY, (json.dumps(ids),))}
+
+    async def image(self, stored_filename: str) -> Upload:
+        rows = await self.database.look_up(queries.IMAGE, (to_text(stored_filename),))
+        if not rows:
+            raise NotFound(f"there is no image {stored_filename}")
         return self._uploads(rows)[0]
 
     async def page(
@@ -58,11 +69,12 @@ class SqliteInfos:
         owner: str | None = None,
         states: Collection[State] = (),
         filename: str | None = None,
+        only_images: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
         behind = parse_cursor(cursor) if cursor is not None else None
-        statement, values = queries.listing(owner, states, filename, limit + 1, behind)
+        statement, values = queries.listing(owner, states, filename, limit + 1, behind, only_images=only_images)
         found = await self._find(statement, values)
         shown = tuple(found[:limit])
         if len(found) == len(shown):
@@ -87,6 +99,9 @@ class SqliteInfos:
     async def finished_before(self, moment: datetime, *, limit: int = 100) -> Sequence[Upload]:
         return await self._find(queries.FINISHED, (to_micros(moment), limit))
 
+    async def unexamined(self, *, limit: int = 100) -> Sequence[Upload]:
+        return await self._find(queries.UNEXAMINED, (limit,))
+
     async def to_announce(self, *, limit: int = 100) -> Sequence[Upload]:
         return await self._find(queries.TO_ANNOUNCE, (limit,))
 
@@ -105,8 +120,7 @@ class SqliteInfos:
         return await self._find(queries.FINALS_OF, (part,))
 
     async def same_final(self, wanted: Upload) -> Upload | None:
-        fields = (to_text(wanted.owner), to_text(wanted.concat), to_text(wanted.metadata))
-        found = await self._find(queries.SAME_FINAL, (final_key(wanted), *fields))
+        found = await self._find(queries.SAME_FINAL, same_final_row(wanted))
         return found[0] if found else None
 
     async def known(self, ids: Collection[str]) -> set[str]:
@@ -120,10 +134,6 @@ class SqliteInfos:
             return [from_row(row) for row in rows]
         except (KeyError, ValueError, TypeError) as error:
             raise Unavailable(f"the database {self.database.name} holds a record of another program") from error
-
-
-def _not_found(id: str) -> BackendError:
-    return NotFound(f"there is no upload {id}")
 
 
 _: type[Infos] = SqliteInfos

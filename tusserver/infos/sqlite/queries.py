@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from tusserver.infos.sqlite.rows import COLUMNS, to_text
+from tusserver.infos.sqlite.rows import COLUMNS, FACTS, to_text
 from tusserver.protocol.uploads import State
 
 # What moves while bytes arrive. The rest is written once, and most indexes are on the rest.
@@ -17,20 +17,30 @@ _VALUES = ", ".join(value for _, _, value in _NUMBERED)
 _ALL = ", ".join(f"{quoted} = {value}" for _, quoted, value in _NUMBERED[1:])
 _MOVED = ", ".join(f"{quoted} = {value}" for name, quoted, value in _NUMBERED if name in _MOVING)
 _SAME = " AND ".join(f"{quoted} IS {value}" for name, quoted, value in _NUMBERED[1:] if name not in _MOVING)
-_SELECT = f"SELECT {_NAMES} FROM uploads"
+# The key of a final upload is looked for and never read.
+_SELECT = "SELECT {} FROM uploads".format(", ".join(f'"{name}"' for name in (*COLUMNS[:-1], *FACTS)))
 
 # SQLite writes an index anew when one of its columns is set, also to the value it had. So a save first tries to set
 # only what moves, which a PATCH does, and takes a third less time.
 CREATE = f"INSERT INTO uploads ({_NAMES}) VALUES ({_VALUES}) ON CONFLICT (id) DO NOTHING"
 SAVE = (f"UPDATE uploads SET {_MOVED} WHERE id = ?1 AND {_SAME}", f"UPDATE uploads SET {_ALL} WHERE id = ?1")
+LEARN = f"UPDATE uploads SET {', '.join(f'{name} = ifnull(?, {name})' for name in FACTS)} WHERE id = ?"
+NOTE = f"{LEARN} AND state = 'complete'"
+IS_TAKEN = "SELECT 1 FROM uploads WHERE stored_filename = ?"
 DELETE = "DELETE FROM uploads WHERE id = ?"
 
 LOAD = f"{_SELECT} WHERE id = ?"
+LOAD_MANY = f"{_SELECT} WHERE id IN (SELECT value FROM json_each(?))"
+IMAGE = f"{_SELECT} WHERE stored_filename = ?"
 KNOWN = "SELECT id FROM uploads WHERE id IN (SELECT value FROM json_each(?))"
 EXPIRED = f"{_SELECT} INDEXED BY uploads_expiring WHERE expires_at <= ? ORDER BY expires_at, id LIMIT ?"
-FINISHED = f"""{_SELECT} INDEXED BY uploads_finished
-    WHERE state = 'complete' AND completed_at <= ? ORDER BY completed_at, id LIMIT ?"""
+_COMPLETE = f"""{_SELECT} INDEXED BY uploads_finished
+    WHERE state = 'complete' AND (crc32 IS NULL AND kind <> 'partial') = {{is_unexamined}} AND completed_at {{bound}}
+    ORDER BY completed_at, id LIMIT {{limit}}"""
+_FINISHED = (_COMPLETE.format(is_unexamined=fact, bound="<= ?1", limit="?2") for fact in (0, 1))
+FINISHED = f"{' UNION ALL '.join(f'SELECT * FROM ({each})' for each in _FINISHED)} ORDER BY completed_at, id LIMIT ?2"
 # Every date is one since 1970; named, it is looked for in the index.
+UNEXAMINED = _COMPLETE.format(is_unexamined=1, bound=">= 0", limit="?")
 TO_ANNOUNCE = f"""{_SELECT} INDEXED BY uploads_announcing
     WHERE announce IS NOT NULL AND state = 'complete' AND completed_at >= 0 ORDER BY completed_at, id LIMIT ?"""
 UNFINISHED = f"""{_SELECT} INDEXED BY uploads_unfinished
@@ -45,9 +55,12 @@ OLDER_OF_NAME = f"""{_SELECT} INDEXED BY uploads_name
     ORDER BY created_at DESC, id DESC LIMIT 100"""
 FINALS_OF = f"""{_SELECT} WHERE id IN (SELECT final FROM parts WHERE part = ?)
     AND kind = 'final' AND state IN ('pending', 'receiving') ORDER BY created_at, id"""
-SAME_FINAL = f"""{_SELECT} INDEXED BY uploads_final
-    WHERE final_key = ? AND kind = 'final' AND owner IS ? AND concat IS ? AND metadata IS ?
+_SAME_FINAL = """{select} INDEXED BY uploads_final
+    WHERE final_key = ?1 AND kind = 'final' AND owner IS ?2 AND concat IS ?3 AND metadata IS ?4
     ORDER BY created_at DESC, id DESC LIMIT 1"""
+SAME_FINAL = _SAME_FINAL.format(select=_SELECT)
+IS_MADE = f"""SELECT id FROM ({_SAME_FINAL.format(select="SELECT id, state, expires_at FROM uploads")})
+    WHERE state <> 'failed' AND (expires_at IS NULL OR expires_at > ?5)"""
 
 TOTALS = "SELECT high, low, unknown, open FROM totals WHERE owner = ifnull(?, x'')"
 _COUNT_RECENT = """SELECT count(*) FROM (SELECT 1 FROM uploads INDEXED BY {index}
@@ -78,6 +91,8 @@ def listing(
     filename: str | None,
     limit: int,
     behind: tuple[int, str] | None,
+    *,
+    only_images: bool = False,
 ) -> tuple[str, list[Any]]:
     """The statement of one page and its values; `behind` is where the last page ended.
 
@@ -95,7 +110,11 @@ def listing(
     if behind is not None:
         tests.append("(created_at, id) < (?, ?)")
         values.extend(behind)
-    index = "uploads_name" if filename is not None else "uploads_owner" if owner is not None else "uploads_newest"
+    if only_images:
+        tests.append("stored_filename IS NOT NULL")
+        index = "uploads_newest_images" if owner is None else "uploads_images"
+    else:
+        index = "uploads_name" if filename is not None else "uploads_owner" if owner is not None else "uploads_newest"
     if index == "uploads_newest" and states and State.COMPLETE not in states:
         return _by_state(sorted(set(states)), tests, values, limit)
     if states:

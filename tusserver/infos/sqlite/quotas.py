@@ -1,5 +1,5 @@
-"""Adding a record where its owner and its link have room for it. Writers come one after the other, in all processes:
-what is read here is still so when the record is written."""
+"""Whether an owner and a link have room for one more upload. Writers come one after the other, in all processes: what
+is read here is still so when the record is written."""
 
 from __future__ import annotations
 
@@ -8,34 +8,16 @@ import sqlite3
 from tusserver.infos.base import MINUTE, UNFINISHED, OverQuota, Quota
 from tusserver.infos.cursors import to_micros
 from tusserver.infos.sqlite import queries
-from tusserver.infos.sqlite.database import changing
-from tusserver.infos.sqlite.rows import to_row, to_text
-from tusserver.infos.sqlite.writer import Act
-from tusserver.protocol.errors import BackendError, Conflict
+from tusserver.infos.sqlite.rows import to_text
 from tusserver.protocol.uploads import Upload
 
 
-def adding(upload: Upload, quota: Quota | None) -> Act:
-    """The act that makes a record, and counts it at its link."""
-    add = changing(to_row(upload), queries.CREATE, missed=Conflict(f"upload {upload.id} exists already"))
-    if quota is None and upload.link is None:
-        return add
-
-    def act(connection: sqlite3.Connection) -> BackendError | None:
-        refusal: BackendError | None = None if quota is None else _over_quota(connection, upload, quota)
-        refusal = refusal or _over_link(connection, upload) or add(connection)
-        if refusal is None and upload.link is not None:
-            connection.execute(queries.COUNT_AT_LINK, (upload.link,))
-        return refusal
-
-    return act
-
-
-def _over_quota(connection: sqlite3.Connection, upload: Upload, quota: Quota) -> OverQuota | None:
+def over_quota(connection: sqlite3.Connection, upload: Upload, quota: Quota) -> OverQuota | None:
+    """Why the owner of an upload has no room for it."""
     owner = to_text(upload.owner)
     high, low, unknown, unfinished = connection.execute(queries.TOTALS, (owner,)).fetchone() or (0, 0, 0, 0)
     size = (high << 32) + low + unknown * quota.deferred
-    if quota.bytes is not None and size + quota.size_of(upload) > quota.bytes:
+    if quota.bytes is not None and size + quota.size_of_new(upload) > quota.bytes:
         return OverQuota("bytes", quota.bytes)
     if quota.open is not None and upload.state in UNFINISHED and unfinished >= quota.open:
         return OverQuota("open", quota.open)
@@ -49,7 +31,8 @@ def _over_quota(connection: sqlite3.Connection, upload: Upload, quota: Quota) ->
     return None
 
 
-def _over_link(connection: sqlite3.Connection, upload: Upload) -> OverQuota | None:
+def over_link(connection: sqlite3.Connection, upload: Upload) -> OverQuota | None:
+    """Why the link that an upload is made by takes no more."""
     if upload.link is None:
         return None
     found = connection.execute(queries.ROOM_OF_LINK, (upload.link,)).fetchone()

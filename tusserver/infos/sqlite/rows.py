@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from tusserver.infos.cursors import from_micros, to_micros
-from tusserver.protocol.uploads import Chunk, Kind, State, Upload
+from tusserver.protocol.uploads import Chunk, Facts, Image, Kind, State, Upload
 
 COLUMNS = (
     "id",
@@ -31,11 +31,15 @@ COLUMNS = (
     "overwrites",
     "last_chunk",
     "announce",
+    "announce_key",
     "final_key",
 )
+# Of `Upload.facts`, written by a statement of their own: few writes know any, and each value costs all the others time.
+FACTS = ("crc32", "stored_filename", "image")
 
 _STATES = {state.value: state for state in State}
 _KINDS = {kind.value: kind for kind in Kind}
+_NOTHING = Facts()
 
 Row = tuple[Any, ...]
 
@@ -63,6 +67,11 @@ def final_key(upload: Upload) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
 
 
+def same_final_row(upload: Upload) -> Row:
+    """The values that two final uploads which are the same have in common."""
+    return (final_key(upload), to_text(upload.owner), to_text(upload.concat), to_text(upload.metadata))
+
+
 def to_row(upload: Upload) -> Row:
     """The values of `COLUMNS`."""
     chunk = upload.last_chunk
@@ -88,12 +97,35 @@ def to_row(upload: Upload) -> Row:
         upload.overwrites,
         None if chunk is None else f"{chunk.index} {chunk.start} {chunk.end}",
         upload.announce,
+        to_text(upload.announce_key),
         final_key(upload) if upload.kind is Kind.FINAL else None,
     )
 
 
+def has_facts(upload: Upload) -> bool:
+    """Something was found out about it."""
+    return upload.facts.crc32 is not None or upload.facts.image is not None
+
+
+def facts_row(facts: Facts) -> Row:
+    """The values of `FACTS`."""
+    image = facts.image
+    if image is None:
+        return facts.crc32, None, None
+    return facts.crc32, to_text(image.stored_filename), f"{image.width} {image.height} {image.content_type}"
+
+
+def _facts(crc32: int | None, stored_filename: str | bytes | None, image: str | None) -> Facts:
+    return Facts(crc32, None if image is None else _image(stored_filename, image))
+
+
+def _image(stored_filename: str | bytes | None, image: str) -> Image:
+    width, height, content_type = image.split(" ", 2)
+    return Image(from_text(stored_filename) or "", content_type, int(width), int(height))
+
+
 def from_row(row: Row) -> Upload:
-    """The upload of a row.
+    """The upload of a row of `COLUMNS` and `FACTS`.
 
     Raises:
         KeyError, ValueError: the row was not written by this program.
@@ -101,7 +133,7 @@ def from_row(row: Row) -> Upload:
     (id, created, updated, length, offset, state, kind, parts, concat, metadata, owner, filename, content_type) = row[
         :13
     ]
-    expires, completed, unverified, link, checksum, overwrites, chunk, announce = row[13:21]
+    expires, completed, unverified, link, checksum, overwrites, chunk, announce, key, crc32, stored, image = row[13:]
     return Upload(
         id,
         from_micros(created),
@@ -124,4 +156,6 @@ def from_row(row: Row) -> Upload:
         bool(overwrites),
         None if chunk is None else Chunk(*map(int, chunk.split())),
         announce,
+        from_text(key),
+        _NOTHING if crc32 is None and image is None else _facts(crc32, stored, image),
     )

@@ -147,5 +147,29 @@ _VERSION_2 = (
     "CREATE INDEX links_owner ON links (owner, created_at, id)",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
+# Facts of finished uploads. Those that nobody looked at yet are found in the index of all that are complete, so that a
+# completion writes no index more.
+_VERSION_3 = (
+    "ALTER TABLE uploads ADD COLUMN announce_key TEXT",
+    "ALTER TABLE uploads ADD COLUMN crc32 INTEGER",
+    "ALTER TABLE uploads ADD COLUMN stored_filename TEXT",
+    "ALTER TABLE uploads ADD COLUMN image TEXT",
+    "ALTER TABLE links ADD COLUMN announce_key TEXT",
+    "DROP INDEX uploads_finished",
+    """
+    CREATE INDEX uploads_finished ON uploads (crc32 IS NULL AND kind <> 'partial', completed_at, id)
+        WHERE state = 'complete'
+    """,
+    "CREATE UNIQUE INDEX uploads_stored ON uploads (stored_filename) WHERE stored_filename IS NOT NULL",
+    """
+    CREATE INDEX uploads_images ON uploads (owner, created_at, id)
+        WHERE stored_filename IS NOT NULL AND kind <> 'partial'
+    """,
+    """
+    CREATE INDEX uploads_newest_images ON uploads (created_at, id)
+        WHERE stored_filename IS NOT NULL AND kind <> 'partial'
+    """,
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 VERSION = len(STEPS)

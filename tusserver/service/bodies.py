@@ -1,0 +1,110 @@
+"""The bodies that are being taken in, each into one upload whose lock is held, and the record that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from tusserver.lockers.base import Hold
+from tusserver.protocol.rules import advanced
+from tusserver.protocol.uploads import Chunk, Upload
+from tusserver.service.ledger import Ledger
+from tusserver.service.receive import Comparing, Outcome, Receiving, Wanted
+from tusserver.service.sources import Ending, Source, check_came_whole
+from tusserver.stores.base import Writer
+from tusserver.workers import Workers
+
+
+class Entry:
+    """The record of one upload, made with the first write of a new one."""
+
+    def __init__(self, ledger: Ledger, *, is_new: bool = False) -> None:
+        self._ledger = ledger
+        self.is_new = is_new
+
+    async def write(self, upload: Upload, *, durable: bool) -> None:
+        if self.is_new:
+            await self._ledger.create(upload, durable=durable)
+            self.is_new = False
+        else:
+            await self._ledger.save(upload, durable=durable)
+
+
+class Bodies:
+    """All of one service."""
+
+    def __init__(self, ledger: Ledger, digests: Workers) -> None:
+        self._ledger, self._digests = ledger, digests
+        self._active: dict[str, Receiving | Comparing] = {}
+        self.is_stopping = False
+
+    @property
+    def is_any(self) -> bool:
+        """A body is being taken in."""
+        return bool(self._active)
+
+    def of(self, id: str) -> Receiving | Comparing | None:
+        """The body that is on its way into an upload."""
+        return self._active.get(id)
+
+    @contextmanager
+    def listening(self, hold: Hold, id: str, active: Receiving | Comparing) -> Iterator[None]:
+        """In the block the body can be ended by those who want the upload, and with the server."""
+        self._active[id] = active
+        try:
+            hold.listen(lambda: active.stop(Ending.WANTED), active.nudge)
+            if self.is_stopping:
+                active.stop(Ending.STOPPING)
+            yield
+        finally:
+            del self._active[id]
+
+    async def take(self, hold: Hold, upload: Upload, entry: Entry, source: Source, wanted: Wanted) -> Upload:
+        """Take a body in and write the record, once unless unverified bytes had to be announced."""
+        writer = await self._ledger.store.append(upload.id, upload.offset)
+
+        async def mark() -> None:
+            await entry.write(replace(upload, unverified=True), durable=self._ledger.is_always_durable)
+
+        receiving = Receiving(source, writer, wanted, digests=self._digests, mark=mark)
+        try:
+            with self.listening(hold, upload.id, receiving):
+                await source.accept()
+                outcome = await receiving.run(self._ledger.store, upload.id)
+                return await self._commit(upload, entry, writer, wanted, outcome)
+        finally:
+            await writer.close()
+
+    async def _commit(self, upload: Upload, entry: Entry, writer: Writer, wanted: Wanted, outcome: Outcome) -> Upload:
+        """Write what has become of the upload, then raise if its body was not taken as a whole."""
+        is_kept = outcome.refusal is None and (outcome.ending is Ending.WHOLE or not wanted.is_checked)
+        length = wanted.room.length if is_kept and outcome.error is None else upload.length
+        after = advanced(upload, writer.offset, length, self._ledger.policy.limits, self._ledger.clock())
+        if wanted.chunk is not None and is_kept and outcome.error is None:
+            after = replace(after, last_chunk=Chunk(wanted.chunk, upload.offset, after.offset))
+        await self._ledger.check_whole(after)
+        durable = self._ledger.is_durable(after)
+        if durable:
+            await writer.sync()
+        if outcome.refusal is None or not entry.is_new:
+            await entry.write(after, durable=durable)
+        if outcome.error is not None:
+            raise outcome.error
+        if outcome.refusal is not None:
+            raise outcome.refusal
+        if not after.is_complete:
+            check_came_whole(outcome.ending, after)
+        return after
+
+    def end_stalled(self, timeout: float) -> None:
+        """End the bodies that brought no byte for `timeout` seconds."""
+        for receiving in self._active.values():
+            if receiving.rested > timeout:
+                receiving.stop(Ending.STALLED)
+
+    def stop(self) -> None:
+        """Cut every running body at what has arrived, and every later one at once."""
+        self.is_stopping = True
+        for receiving in self._active.values():
+            receiving.stop(Ending.STOPPING)

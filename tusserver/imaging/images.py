@@ -44,7 +44,7 @@ class Images:
 
     Args:
         workers: processes that read images, begun with the first of them.
-        timeout: seconds that one image may take.
+        timeout: seconds of a processor that one image may take; three times as many on the clock.
         cache_size: bytes of all derived images; may be passed by what is added between two looks at the folder.
         python: interpreter that the processes run on.
     """

@@ -71,7 +71,7 @@ class Pool:
         Raises:
             NotAnImage: the file is none, or the worker died of it: of its memory, its time or a fault of a library.
             ImageTooLarge, BadWish: as in `tusserver.imaging.codec`.
-            ImagesBusy: 64 jobs for each worker wait already.
+            ImagesBusy: 64 jobs for each worker wait already, or the worker hardly got to run.
             ImagesAway: there is no worker to be had.
             Stopping: the pool is closed.
             NotFound: the image is not there. OutOfSpace, Unavailable: the disk.
@@ -115,15 +115,20 @@ class Pool:
             try:
                 return _result(await self._asked(child, job), job)
             except TimeoutError:
-                raise NotAnImage(f"reading it takes more than the {self._timeout:g} seconds it may") from None
+                raise ImagesBusy("the machine is too busy to read the image in time") from None
             except Ended as ended:
                 if ended.by not in FROM_OUTSIDE and not self._is_closed:
-                    name = signal.Signals(ended.by).name
-                    log.warning("a process that read %s died of it: %s", job["path"], name)
-                    raise NotAnImage(f"reading it ended with {name}") from ended
+                    raise self._blamed(ended, job) from ended
         if self._is_closed:
             raise Stopping("no more images are read")
         raise ImagesAway("the process that read the image was ended from outside, twice")
+
+    def _blamed(self, ended: Ended, job: Mapping[str, Any]) -> NotAnImage:
+        if ended.by == signal.SIGPROF:
+            return NotAnImage(f"reading it takes more than the {self._timeout:g} seconds of a processor that it may")
+        name = signal.Signals(ended.by).name
+        log.warning("a process that read %s died of it: %s", job["path"], name)
+        return NotAnImage(f"reading it ended with {name}")
 
     async def _asked(self, child: Child, job: Mapping[str, Any]) -> dict[str, Any]:
         """Raises TimeoutError, Ended."""

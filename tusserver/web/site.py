@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from tusserver.examiner import Examiner
 from tusserver.gallery import Gallery
 from tusserver.protocol.origins import Seen, seen
 from tusserver.service import Backends, Names, UploadService
@@ -30,6 +31,7 @@ class Site:
     names: Names
     sweeper: Sweeper
     gallery: Gallery
+    examiner: Examiner
     clock: Callable[[], datetime]
     prefix: str
 

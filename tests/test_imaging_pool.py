@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import json
 import logging
 import os
 import signal
@@ -20,7 +22,7 @@ from tests.image_making import jpeg, png
 from tusserver.imaging import pool
 from tusserver.imaging.base import Bounds, Seen
 from tusserver.imaging.images import Images
-from tusserver.protocol.errors import NotFound
+from tusserver.protocol.errors import NotFound, OutOfSpace, Unavailable
 from tusserver.protocol.images import ImagesAway, ImagesBusy, ImageTooLarge, NotAnImage, Wish
 from tusserver.protocol.refusals import Stopping
 
@@ -279,10 +281,37 @@ async def test_a_worker_is_tried_again_after_a_pause(
         assert await images.inspect(small) == SMALL
 
 
-async def test_a_worker_that_talks_nonsense_is_ended(tmp_path: Path, small: Path) -> None:
-    python = interpreter(tmp_path, "echo '{}'; read line; echo '[]'; read line")
+@pytest.mark.parametrize("answer", [
+    "{}", '{"seen": 5}', '{"seen": {"width": "wide"}}', '{"failed": 2}',
+    '{"refused": "image-too-large", "detail": "", "facts": {"x": 1}}',
+])  # fmt: skip
+async def test_an_answer_that_makes_no_sense_tells_of_no_image(tmp_path: Path, small: Path, answer: str) -> None:
+    python = interpreter(tmp_path, f"echo '{{}}'; while read line; do echo '{answer}'; done")
+    async with reading(tmp_path, python=python) as images:
+        with pytest.raises(NotAnImage, match="no sense"):
+            await images.inspect(small)
+
+
+@pytest.mark.parametrize("answer", ["[]", "what?", "", "x" * 200_000])
+async def test_a_worker_that_does_not_keep_to_the_form_is_ended(tmp_path: Path, small: Path, answer: str) -> None:
+    python = interpreter(tmp_path, f"echo '{{}}'; while read line; do echo '{answer}'; done")
     async with reading(tmp_path, python=python) as images:
         with pytest.raises((NotAnImage, ImagesAway)):
+            await images.inspect(small)
+        assert images.pids == set()
+
+
+@pytest.mark.parametrize(("number", "file", "kind"), [
+    (errno.ENOSPC, None, OutOfSpace), (errno.EDQUOT, None, OutOfSpace), (errno.EIO, None, Unavailable),
+    (errno.ENOENT, "/another", Unavailable), (None, None, Unavailable),
+])  # fmt: skip
+async def test_a_disk_that_fails_is_no_fault_of_the_image(
+    tmp_path: Path, small: Path, number: int | None, file: str | None, kind: type[Exception]
+) -> None:
+    answer = json.dumps({"failed": number, "file": file, "detail": "the disk"})
+    python = interpreter(tmp_path, f"echo '{{}}'; while read line; do echo '{answer}'; done")
+    async with reading(tmp_path, python=python) as images:
+        with pytest.raises(kind):
             await images.inspect(small)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tusserver.imaging.base import Bounds, Seen
 from tusserver.imaging.child import Child, Ended, NotStarted
-from tusserver.protocol.errors import NotFound, OutOfSpace, Unavailable
+from tusserver.protocol.errors import BackendError, NotFound, OutOfSpace, Unavailable
 from tusserver.protocol.images import BadWish, ImagesAway, ImagesBusy, ImageTooLarge, NotAnImage
 from tusserver.protocol.refusals import Refusal, Stopping
 from tusserver.workers import Workers
@@ -198,16 +198,24 @@ async def _outlast(task: asyncio.Future[Any]) -> None:
 
 
 def _result(answer: dict[str, Any], job: Mapping[str, Any]) -> Seen | None:
-    """Raises what the answer says."""
-    if "refused" in answer:
-        raise _refusal(answer["refused"], str(answer["detail"]), answer["facts"])
-    if "failed" in answer:
-        number, detail = answer["failed"], str(answer["detail"])
-        if number == errno.ENOENT and answer.get("file") == job["path"]:
-            raise NotFound("the image is not there")
-        raise OutOfSpace(detail) if number in FULL else Unavailable(detail)
-    seen = answer["seen"]
-    return None if seen is None else Seen(**seen)
+    """Raises what the answer says. A worker that a file took over may say anything; it is taken for what it can be."""
+    try:
+        if "failed" in answer:
+            raise _failure(answer["failed"], str(answer["detail"]), is_the_image=answer["file"] == job["path"])
+        if "refused" in answer:
+            raise _refusal(answer["refused"], str(answer["detail"]), answer["facts"])
+        told = answer["seen"]
+        if told is None:
+            return None
+        return Seen(str(told["content_type"]), int(told["width"]), int(told["height"]), int(told["frames"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise NotAnImage("what came of reading it makes no sense") from error
+
+
+def _failure(number: int | None, detail: str, *, is_the_image: bool) -> BackendError:
+    if number == errno.ENOENT and is_the_image:
+        return NotFound("the image is not there")
+    return OutOfSpace(detail) if number in FULL else Unavailable(detail)
 
 
 def _refusal(code: str, detail: str, facts: dict[str, Any]) -> Refusal:

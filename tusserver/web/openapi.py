@@ -12,9 +12,9 @@ from tusserver import __version__
 from tusserver.protocol.refusals import RangeUnsatisfiable
 from tusserver.web.auth import AUTH
 from tusserver.web.openapi_headers import HEADERS, refer
-from tusserver.web.openapi_parts import FILES, UPLOADS, Answer, Operation, Parameter
+from tusserver.web.openapi_parts import BESIDE, FILES, UPLOADS, Answer, Operation, Parameter
 from tusserver.web.openapi_paths import EVERY_SCHEMA, PATHS
-from tusserver.web.openapi_problems import problem_schema, problems
+from tusserver.web.openapi_problems import examples, problem_schema, problems
 from tusserver.web.openapi_schemas import FILENAME, ID, TEXT, Schema
 from tusserver.web.site import Site, site_of
 
@@ -34,6 +34,8 @@ TAGS = {
     "images": "Several images as one act, shown in any size; and those that came by other doors.",
     "links": "Upload links: endpoints that need no token, with limits of their own.",
     "server": "The pages, and what an operator asks.",
+    BESIDE: "Wherever GET is answered HEAD is too, and what a browser asks before a page of another origin may do "
+    "something.",
 }
 VARIABLES: dict[str, tuple[str, Schema]] = {
     "filename": ("Filename of the upload, folders with it; `/` stays as it is.", FILENAME),
@@ -41,7 +43,6 @@ VARIABLES: dict[str, tuple[str, Schema]] = {
     "stored_filename": ("Name that the image is shown under.", {**TEXT, "examples": ["image1.jpg"]}),
     "path": ("Name of the file.", {**TEXT, "examples": ["favicon.svg"]}),
 }
-# What a browser asks before a page of another origin may do something.
 PREFLIGHT = Answer(
     "The page may, as far as CORS_ORIGINS says so.",
     may_have=tuple(f"Access-Control-{name}" for name in ("Allow-Origin", "Allow-Methods", "Allow-Headers", "Max-Age")),
@@ -71,6 +72,7 @@ def describe(site: Site, *, is_open: bool) -> dict[str, Any]:
         },
         "components": {
             "schemas": {**EVERY_SCHEMA, "Problem": problem_schema()},
+            "examples": examples(),
             "headers": HEADERS,
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
@@ -88,16 +90,12 @@ def _chosen(site: Site) -> dict[str, dict[str, Operation]]:
 
 def _path(path: str, operations: dict[str, Operation], security: Security) -> dict[str, Any]:
     described: dict[str, Any] = {}
-    if "GET" in operations and "HEAD" not in operations:
-        get = operations["GET"]
-        bare = {status: replace(answer, content={}) for status, answer in get.answers.items()}
-        operations |= {"HEAD": replace(get, summary=f"{get.summary}, without the body", answers=bare, text="")}
-    for method, one in operations.items():
+    for method, one in with_head(operations).items():
         told = _operation(method, path, one)
         described[method.lower()] = told | ({"security": security} if one.needs_token else {})
     if "options" not in described:
         described["options"] = {
-            "tags": [next(iter(operations.values())).tag],
+            "tags": [BESIDE],
             "summary": "The preflight of browsers",
             "operationId": _name("OPTIONS", path),
             "responses": {"204": _answer(PREFLIGHT)},
@@ -113,6 +111,9 @@ def with_head(operations: dict[str, Operation]) -> dict[str, Operation]:
     get = operations["GET"]
     head = replace(
         get,
+        tag=BESIDE,
+        summary=f"{get.summary}, without the body",
+        text="",
         answers={status: replace(one, content={}) for status, one in get.answers.items() if status != 206},
         refusals=tuple(kind for kind in get.refusals if kind is not RangeUnsatisfiable),
         parameters=tuple(one for one in get.parameters if one.name not in ("Range", "If-Range")),
@@ -165,7 +166,7 @@ def _answer(one: Answer) -> dict[str, Any]:
 
 def _responses(one: Operation, *, is_head: bool) -> dict[str, Any]:
     """Answers by status; one that is a good answer and a refusal too has the bodies of both."""
-    found = problems(one.refusals, of_head=is_head)
+    found = problems(one.refusals, ("Tus-Resumable",) if one.tag == "tus" else (), of_head=is_head)
     for status, answer in one.answers.items():
         good = _answer(answer)
         if (bad := found.get(str(status))) is not None:

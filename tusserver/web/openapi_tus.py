@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tusserver.protocol import digests, refusals
+from tusserver.protocol import refusals
 from tusserver.protocol.refusals import TUS_VERSION
 from tusserver.web import links
 from tusserver.web.openapi_parts import (
@@ -11,6 +11,7 @@ from tusserver.web.openapi_parts import (
     BYTES,
     CONDITIONS,
     DOCUMENT,
+    ENDS,
     FILE_ANSWERS,
     FILES,
     FIND,
@@ -39,10 +40,10 @@ APPEND: Refusals = (
     *(*ALIVE, *TUS, *ARRIVES, refusals.MissingHeader, refusals.WrongContentType, refusals.OffsetMismatch),
     *(refusals.PastLength, refusals.TooLarge, refusals.UploadFinished, refusals.FinalUnchangeable),
     *(refusals.LengthFixed, refusals.LengthBelowOffset, refusals.ExtensionOff, refusals.UnknownChecksum),
-    *(refusals.ChecksumMismatch, refusals.TrailerMissing, digests.DigestMismatch, refusals.QuotaExceeded),
+    *(refusals.ChecksumMismatch, refusals.TrailerMissing, refusals.QuotaExceeded),
 )
 REMOVE: Refusals = (*FIND, *TUS, refusals.Busy, refusals.ExtensionOff)
-BY_LINK: Refusals = (*CREATE, links.LinkNotFound, links.LinkGone, refusals.TypeNotAllowed)
+BY_LINK: Refusals = (*CREATE, links.LinkNotFound, links.LinkGone)
 
 VERSION = header("Tus-Resumable", "Version of the protocol.", {"const": TUS_VERSION}, required=True)
 CHECKED = header(
@@ -107,7 +108,7 @@ WHERE = Operation(
             "Upload-Expires",
         ),
     )},
-    (*ALIVE, digests.DigestMismatch, *TUS), needs_token=False,
+    (*ALIVE, *ENDS, *TUS), needs_token=False,
     text="The address of the upload is enough, so that no client loses its way with its token. Whatever passes by "
     "itself is answered with 423.",
 )  # fmt: skip

@@ -110,7 +110,7 @@ async def test_two_processes_on_one_folder_agree(house: House, tmp_path: Path) -
 
 
 async def test_an_upload_without_bytes_keeps_no_other_waiting(house: House) -> None:
-    lost = [await house.upload(b"lost") for _ in range(150)]
+    lost = await asyncio.gather(*(house.upload(b"lost") for _ in range(150)))
     for upload in lost:
         await house.store.delete(upload.id)
     upload = await house.upload(b"hello")

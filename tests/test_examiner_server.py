@@ -42,7 +42,7 @@ class SlowBody(HeldBody):
 
 
 async def test_while_a_body_comes_in_few_are_examined_and_afterwards_all(house: House) -> None:
-    uploads = [await house.upload(b"%d" % number) for number in range(300)]
+    uploads = await asyncio.gather(*(house.upload(b"%d" % number) for number in range(300)))
     fresh = await house.upload(b"", length=10)
     body = SlowBody()
     append = Append(0, BodyFacts(OCTET_STREAM, 10))

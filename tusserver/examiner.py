@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import zlib
 from collections import OrderedDict
@@ -29,8 +30,10 @@ SMALL = 8 * 1024 * 1024
 AT_ONCE = 16
 # What completes together is examined together, and its clients have their answers.
 GATHERING = 0.2
-# While uploads come in: less than one percent of a core, for an upload of a kilobyte costs 0.3 ms.
+# While uploads come in: less than one percent of a core, for an upload of a kilobyte costs 0.3 ms. So little only where
+# several are examined together: one alone wakes every thread and has a commit of its own.
 BUSY_UPLOADS, BUSY_BYTES = 20, 32 * 1024 * 1024
+TOGETHER = 0.5
 # Else: a disk is left with room for whoever else reads it, and what was stored in years is through in hours.
 CALM_BYTES = 256 * 1024 * 1024
 # How long after a completion the next one is still expected, in seconds.
@@ -80,6 +83,7 @@ class Examiner:
         self._threads = Workers("examiner", 2)
         self._new: OrderedDict[str, Upload] = OrderedDict()
         self._running: set[str] = set()
+        self._just_done: set[str] | None = None  # while the records are asked, which may not know it yet
         self._put_off: OrderedDict[str, _PutOff] = OrderedDict()
         self._flights: dict[str, _Flight] = {}
         self._known: OrderedDict[str, int] = OrderedDict()  # read, and not yet noted
@@ -196,14 +200,15 @@ class Examiner:
         return id not in now or now[id].facts.crc32 is not None or await self._examine(now[id])
 
     async def _unexamined(self) -> Sequence[Upload]:
-        now, running = asyncio.get_running_loop().time(), set(self._running)
-        found = await self._infos.unexamined(limit=BATCH + len(self._put_off) + len(running))
+        now = asyncio.get_running_loop().time()
+        self._just_done = set()
+        found = await self._infos.unexamined(limit=BATCH + len(self._put_off) + len(self._running))
         there = {upload.id for upload in found}
         due = {id for id, each in self._put_off.items() if each.due <= now}
         for id in due - there:
             del self._put_off[id]
-        # What ran when the question was asked may be noted by now.
-        passed_over = running | self._running | (self._put_off.keys() - due)
+        passed_over = self._just_done | self._running | (self._put_off.keys() - due)
+        self._just_done = None
         found = [upload for upload in found if upload.id not in passed_over]
         for upload in found:
             self._new.pop(upload.id, None)
@@ -224,6 +229,8 @@ class Examiner:
             await self._infos.note(id, Facts(await self._read_once(upload, urgent=False)))
             self._known.pop(id, None)
             self._put_off.pop(id, None)
+            if self._just_done is not None:
+                self._just_done.add(id)
             return True
         except NotFound:
             log.debug("%s has no bytes, or was removed", id)
@@ -289,13 +296,15 @@ class Examiner:
     async def _rest(self, size: int) -> None:
         """Make way for uploads that come in: wait for as long as an upload, or `size` bytes of one, is to take."""
         now = asyncio.get_running_loop().time()
-        if self._service.is_receiving or now < self._completed_at + CALM_AFTER:
-            takes = size / BUSY_BYTES if size else 1 / BUSY_UPLOADS
+        is_busy = self._service.is_receiving or now < self._completed_at + CALM_AFTER
+        begin = max(now, self._free_at)
+        if is_busy and not size:
+            self._free_at = begin + 1 / BUSY_UPLOADS
+            end = math.ceil(self._free_at / TOGETHER) * TOGETHER
         else:
-            takes = size / CALM_BYTES
-        self._free_at = max(now, self._free_at) + takes
-        if self._free_at - now > SHORTEST_REST:
-            await asyncio.sleep(self._free_at - now)
+            end = self._free_at = begin + size / (BUSY_BYTES if is_busy else CALM_BYTES)
+        if end - now > SHORTEST_REST:
+            await asyncio.sleep(end - now)
 
 
 async def _end(task: asyncio.Task[int]) -> None:

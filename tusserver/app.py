@@ -37,6 +37,7 @@ from tusserver.web.auth import AUTH, Authenticator
 from tusserver.web.cors import everywhere
 from tusserver.web.routes import add_routes, hiding_images
 from tusserver.web.site import Site
+from tusserver.web.zip_room import Zipping
 
 log = logging.getLogger("tusserver")
 
@@ -75,6 +76,7 @@ def _put_together(settings: Settings) -> _Parts:
         durability=settings.durability,
         lock_timeout=settings.lock_timeout,
         quota=_quota(settings),
+        types=settings.allowed_types,
     )
     service = UploadService(
         backends,
@@ -189,6 +191,7 @@ async def _at_work(parts: _Parts, site: Site, announcer: Announcer) -> AsyncIter
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await site.zipping.close()
 
 
 def _site(parts: _Parts, settings: Settings, prefix: str) -> Site:
@@ -201,6 +204,7 @@ def _site(parts: _Parts, settings: Settings, prefix: str) -> Site:
         parts.sweeper,
         gallery,
         Examiner(parts.service, gallery.consider),
+        Zipping(settings.zip_max_size, settings.zip_memory),
         clock=_clock,
         prefix=prefix.rstrip("/"),
     )

@@ -15,6 +15,7 @@ from tusserver.protocol.origins import Seen, seen
 from tusserver.service import Backends, Names, UploadService
 from tusserver.settings import Settings
 from tusserver.sweeper import Sweeper
+from tusserver.web.zip_room import Zipping
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Site:
     sweeper: Sweeper
     gallery: Gallery
     examiner: Examiner
+    zipping: Zipping
     clock: Callable[[], datetime]
     prefix: str
 

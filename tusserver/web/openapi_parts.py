@@ -16,8 +16,6 @@ HTML = "text/html"
 FORM = "multipart/form-data"
 OCTETS = "application/octet-stream"
 PATCHED = "application/offset+octet-stream"
-# Any bytes.
-BYTES: Schema = {}
 # The tag of what every address answers besides.
 BESIDE = "everywhere"
 # Addresses that the operator chooses, see the settings `tus_path` and `upload_url_path`.

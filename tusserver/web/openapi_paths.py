@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from tusserver.protocol import access, refusals
 from tusserver.web import body, openapi_images, openapi_rest, openapi_tus, page, sign_in
-from tusserver.web.openapi_parts import BESIDE, BYTES, HTML, JSON, OFTEN, WHO, Answer, Operation, Paths
-from tusserver.web.openapi_schemas import SCHEMAS, TEXT, Schema, ref
+from tusserver.web.openapi_parts import BESIDE, HTML, JSON, OFTEN, WHO, Answer, Operation, Paths
+from tusserver.web.openapi_schemas import BYTES, SCHEMAS, TEXT, Schema, ref
 
 KEPT = ("Cache-Control",)
 PAGE_HEADERS = ("Content-Security-Policy", *KEPT)

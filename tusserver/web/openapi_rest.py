@@ -8,7 +8,6 @@ from tusserver.web.openapi_parts import (
     ALIVE,
     ARRIVES,
     BESIDE,
-    BYTES,
     CONDITIONS,
     DOCUMENT,
     ENDS,
@@ -32,7 +31,7 @@ from tusserver.web.openapi_parts import (
     header,
     query,
 )
-from tusserver.web.openapi_schemas import CHUNK_FIELDS, COUNT, FLAG, TEXT, ref
+from tusserver.web.openapi_schemas import BYTES, CHUNK_FIELDS, COUNT, FLAG, TEXT, ref
 
 RANGE_NEEDED = Parameter(RANGE.name, RANGE.where, RANGE.text, RANGE.schema, required=True)
 KEPT = ("Cache-Control",)

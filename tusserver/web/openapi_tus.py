@@ -8,7 +8,6 @@ from tusserver.web import links
 from tusserver.web.openapi_parts import (
     ALIVE,
     ARRIVES,
-    BYTES,
     CONDITIONS,
     DOCUMENT,
     ENDS,
@@ -29,7 +28,7 @@ from tusserver.web.openapi_parts import (
     Refusals,
     header,
 )
-from tusserver.web.openapi_schemas import COUNT, TEXT, ref
+from tusserver.web.openapi_schemas import BYTES, COUNT, TEXT, ref
 
 TUS: Refusals = (refusals.WrongVersion, refusals.MalformedHeader, refusals.UnknownMethod)
 CREATE: Refusals = (
@@ -66,7 +65,7 @@ CREATION = (
 )  # fmt: skip
 APPENDING = (
     VERSION,
-    header("Upload-Offset", "Where they go: what HEAD told.", {**COUNT, "examples": [5]}, required=True),
+    header("Upload-Offset", "Where they go: what HEAD told.", COUNT, required=True),
     header("Upload-Length", "The length, where it was deferred.", COUNT),
     CHECKED,
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tusserver.protocol import access, digests, filenames, refusals
 from tusserver.web import auth, body, json_body, rest_fields
-from tusserver.web.openapi_schemas import TEXT, Schema
+from tusserver.web.openapi_schemas import BYTES, TEXT, Schema
 
 Refusals = tuple[type[refusals.Refusal], ...]
 

@@ -57,7 +57,7 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("body", BROKEN)
+@pytest.mark.parametrize("body", BROKEN, ids=range(len(BROKEN)))
 async def test_a_form_that_does_not_parse_is_422_and_nothing_of_it_is_kept(
     rest: RestClient, tmp_path: Path, body: bytes
 ) -> None:
@@ -73,7 +73,7 @@ MISTAKEN = [
 ]
 
 
-@pytest.mark.parametrize(("body", "field"), MISTAKEN)
+@pytest.mark.parametrize(("body", "field"), MISTAKEN, ids=range(len(MISTAKEN)))
 async def test_a_file_that_would_be_lost_without_a_word_is_422(rest: RestClient, body: bytes, field: str) -> None:
     reply = await rest.send("POST", "/api/upload", body, Content_Type=FORM)
     assert refused(reply) == (422, "bad-field")

@@ -151,7 +151,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "data", "why"), REFUSED)
+@pytest.mark.parametrize(("name", "data", "why"), REFUSED, ids=range(len(REFUSED)))
 async def test_a_file_that_is_no_image_of_its_name_is_415(
     rest: RestClient, tmp_path: Path, name: str, data: bytes, why: tuple[int, str]
 ) -> None:
@@ -229,6 +229,12 @@ async def test_parts_in_any_pieces_are_the_same_images(rest: RestClient) -> None
 
     assert len(said(await rest.send("POST", "/api/upload", pieces(), Content_Type=FORM))["data"]) == 2
     assert (await rest.send("GET", "/uploads/b.jpg")).body == JPEG
+
+
+async def test_a_name_that_is_no_text_is_made_one(rest: RestClient) -> None:
+    body = part("files", PNG, '; filename="x.png"').replace(b"x.png", b"\xff\xfe.png") + END
+    (one,) = said(await rest.send("POST", "/api/upload", body, Content_Type=FORM))["data"]
+    assert (one["original_filename"], one["stored_filename"]) == (".png", "_.png")
 
 
 @pytest.mark.parametrize(

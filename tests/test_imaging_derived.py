@@ -107,12 +107,11 @@ async def test_what_nobody_waits_for_any_more_leaves_the_queue(
     assert len(kept(tmp_path)) == 60
 
 
-async def test_what_is_under_way_is_kept_also_if_nobody_waits_for_it_any_more(
-    images: Images, tmp_path: Path, slow: Path
-) -> None:
-    task = asyncio.create_task(images.derived(ID, slow, Wish(2, 2)))
+async def test_what_is_under_way_is_kept_also_if_nobody_waits_for_it_any_more(images: Images, tmp_path: Path) -> None:
+    large = tmp_path / "large.png"
+    large.write_bytes(png(size=(5000, 5000)))
+    task = asyncio.create_task(images.derived(ID, large, Wish(2, 2)))
     await until(lambda: len(images.pids) == 1)
-    await asyncio.sleep(0.05)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tusserver.protocol import access, refusals
-from tusserver.web import body, openapi_images, openapi_rest, openapi_tus, page, sign_in
+from tusserver.web import body, openapi_images, openapi_rest, openapi_tus, openapi_zip, page, sign_in
 from tusserver.web.openapi_parts import BESIDE, HTML, JSON, OFTEN, WHO, Answer, Operation, Paths
 from tusserver.web.openapi_schemas import BYTES, SCHEMAS, TEXT, Schema, ref
 
@@ -107,5 +107,12 @@ AUTH: Paths = {
     },
 }  # fmt: skip
 
-PATHS: Paths = {**AUTH, **openapi_rest.PATHS, **openapi_tus.PATHS, **openapi_images.PATHS, **SERVER}
-EVERY_SCHEMA: dict[str, Schema] = {**SCHEMAS, **openapi_images.SCHEMAS}
+PATHS: Paths = {
+    **AUTH,
+    **openapi_rest.PATHS,
+    **openapi_tus.PATHS,
+    **openapi_images.PATHS,
+    **openapi_zip.PATHS,
+    **SERVER,
+}
+EVERY_SCHEMA: dict[str, Schema] = {**SCHEMAS, **openapi_images.SCHEMAS, **openapi_zip.SCHEMAS}

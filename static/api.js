@@ -1,13 +1,10 @@
-// What both pages of the API need: the document of this server, and the word of what went wrong.
+// What both pages of the API need.
 
-/** The document, for requests that go where the page came from, whatever proxy is between: its policy lets no other. */
+/** The document of this server. */
 export async function load() {
   const answer = await fetch('openapi.json')
   if (!answer.ok) throw new Error(`openapi.json: ${answer.status}`)
-  const described = await answer.json()
-  const { origin, pathname } = new URL('.', location.href)
-  described.servers = [{ url: origin + pathname.replace(/\/$/, '') }]
-  return described
+  return answer.json()
 }
 
 export const prefersDark = matchMedia('(prefers-color-scheme: dark)')

@@ -10,7 +10,7 @@ export class Arrivals {
   #pause = FIRST
   #timer = 0
 
-  /** `look()` asks the server again, gives a promise, and tells what has come by `seen`. */
+  /** `look()` asks the server again, and gives a promise; what has come is told by `seen`. */
   constructor(look) {
     this.look = look
   }

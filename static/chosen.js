@@ -91,7 +91,7 @@ export class Chosen {
   #letGo() {
     const [first] = this.selection.ids
     this.selection.clear()
-    this.#focus(first)
+    this.selection.focus(first)
   }
 
   /** Ask, and delete what is chosen. What could not be deleted stays chosen, to be tried again. */
@@ -108,7 +108,7 @@ export class Chosen {
     const failed = new Set(failures.map(([entry]) => entry.id))
     this.onDelete(entries.map((entry) => entry.id).filter((id) => !failed.has(id)))
     this.#tell(entries.length, failures)
-    if (failures.length === 0) this.#focus(next)
+    if (failures.length === 0) this.selection.focus(next)
   }
 
   #tell(count, failures) {
@@ -118,11 +118,6 @@ export class Chosen {
     const name = entry.name || 'One file'
     const which = failures.length === 1 ? `${name} was` : `${failures.length} of ${count} were`
     return this.say(`${which} not deleted: ${reason(error)}`)
-  }
-
-  #focus(id) {
-    const element = id && document.querySelector(`[data-id="${CSS.escape(id)}"] .pick input`)
-    ;(element || $('refresh')).focus({ preventScroll: true })
   }
 }
 

@@ -5,14 +5,19 @@ function dress() {
   document.documentElement.classList.toggle('dark-mode', prefersDark.matches)
 }
 
+/** Where this page came from, whatever proxies are between: no other address may be asked from here. */
+function here() {
+  const { origin, pathname } = new URL('.', location.href)
+  return origin + pathname.replace(/\/$/, '')
+}
+
 dress()
 prefersDark.addEventListener('change', dress)
 try {
   window.SwaggerUIBundle({
-    spec: await load(),
+    spec: { ...(await load()), servers: [{ url: here() }] },
     dom_id: '#api',
     deepLinking: true,
-    docExpansion: 'list',
     defaultModelsExpandDepth: 0,
     displayRequestDuration: true,
     tryItOutEnabled: true,

@@ -13,14 +13,15 @@ export class Gallery {
   #tiles = new Map()
   #cursor = null
   #running = null
+  #isWanted = false
 
   /**
    * `url` is the address of /api/images. `session` says who asks. `arePreviewsPublic`: whoever has the link of an image
-   * sees it. `open(id)` shows an image large; `onDraw()`, the tiles may be others; `onReach(is)`, whether the server
-   * answers.
+   * sees it. `open(id)` shows an image large. `on` has what is told of events: `reach(is)`, whether the server answers;
+   * `draw()`, the tiles may be others.
    */
-  constructor({ url, session, arePreviewsPublic, open, onReach, onDraw }) {
-    Object.assign(this, { url, session, arePreviewsPublic, open, onReach, onDraw })
+  constructor({ url, session, arePreviewsPublic, open, on }) {
+    Object.assign(this, { url, session, arePreviewsPublic, open, on })
     $('more-images').addEventListener('click', () => this.more())
   }
 
@@ -34,11 +35,19 @@ export class Gallery {
     return Boolean(this.#cursor)
   }
 
-  /** Look again now; calls that come while a look is under way share it. */
+  /** Look again now; once more where a look is under way, which may be too early for what is new. */
   refresh() {
-    if (!this.session.isValid) return Promise.resolve()
-    this.#running ??= this.#look().finally(() => (this.#running = null))
-    return this.#running
+    if (!this.session.isValid) return
+    this.#isWanted = true
+    this.#running ??= this.#lookWhileWanted()
+  }
+
+  async #lookWhileWanted() {
+    while (this.#isWanted) {
+      this.#isWanted = false
+      await this.#look()
+    }
+    this.#running = null
   }
 
   async #look() {
@@ -46,10 +55,10 @@ export class Gallery {
       const { data, next_cursor: cursor } = await this.#ask(`?limit=${PAGE}`)
       this.#take(data, cursor)
       this.#say('')
-      this.onReach(true)
+      this.on.reach(true)
     } catch (error) {
       if (error.status === 401) this.session.refused('GET')
-      if (!(error instanceof Refused)) this.onReach(false)
+      if (!(error instanceof Refused)) this.on.reach(false)
       this.#say(`The images could not be read: ${reason(error)}.`)
     }
     $('tiles').removeAttribute('aria-busy')
@@ -104,7 +113,7 @@ export class Gallery {
     }
     $('no-images').hidden = this.#items.size > 0 || !$('images-error').hidden || $('tiles').hasAttribute('aria-busy')
     $('more-images').hidden = !this.#cursor
-    this.onDraw()
+    this.on.draw()
   }
 
   /** Put the focus on an image. */

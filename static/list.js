@@ -1,6 +1,7 @@
 // The list of recent uploads: from the server's /status, or from this browser's memory where the server does not tell.
 
 import { forOthers, picture } from './addresses.js'
+import { Arrivals } from './arrivals.js'
 import { ask, erase, reason, Refused } from './asking.js'
 import { copyLinks } from './clipboard.js'
 import { Streams } from './events.js'
@@ -27,16 +28,18 @@ export class UploadList {
   #timer = 0
   #running = null
   #streams
+  #arrivals
 
   /**
    * `statusUrl` is the address of /status. `session` says who asks. `live(url)` gives what this page does with an
    * upload: nothing or `{ state, offset, remove() }`. `resumable()` gives the addresses whose file, added again, goes on.
-   * `arePreviewsPublic`: whoever has the link of an image sees it. `arrivals` hears of images; `onDraw()`, the rows may
-   * be others; `onDelete(id)`, an upload was deleted here.
+   * `arePreviewsPublic`: whoever has the link of an image sees it. `say(text)` is for people. `on` has what is told of
+   * events: `reach(is)`, whether the server answers; `draw()`, the rows may be others; `images()`, there are more images
+   * than before; `delete(id)`, an upload was deleted here.
    */
-  constructor({ statusUrl, session, arePreviewsPublic, live, resumable, arrivals, say, onReach, onDraw, onDelete }) {
-    Object.assign(this, { statusUrl, session, arePreviewsPublic, live, resumable, arrivals })
-    Object.assign(this, { say, onReach, onDraw, onDelete })
+  constructor({ statusUrl, session, arePreviewsPublic, live, resumable, say, on }) {
+    Object.assign(this, { statusUrl, session, arePreviewsPublic, live, resumable, say, on })
+    this.#arrivals = new Arrivals(() => this.refresh())
     this.#streams = new Streams({
       statusUrl,
       onEvent: (url, told) => this.#hear(url, told),
@@ -107,7 +110,7 @@ export class UploadList {
       if (this.#own) await this.#lookAtOwn()
       else await this.#lookAtServer()
       this.#showError('')
-      this.onReach(true)
+      this.on.reach(true)
     } catch (error) {
       if (error.status === 401 && this.session.state !== 'open') {
         this.session.refused('GET')
@@ -119,7 +122,7 @@ export class UploadList {
         await this.#look()
         return
       }
-      if (!(error instanceof Refused)) this.onReach(false)
+      if (!(error instanceof Refused)) this.on.reach(false)
       this.#showError(`The list could not be refreshed: ${reason(error)}.`)
     }
     $('rows').removeAttribute('aria-busy')
@@ -142,9 +145,10 @@ export class UploadList {
   /** What has just arrived and is said to be an image is looked at by the server in a moment. */
   #awaitThumbnails(items, now) {
     for (const item of items) {
-      if (item.thumbnail_url) this.arrivals.seen(item.upload_id)
-      else if (isFreshImage(item, now)) this.arrivals.expect(item.upload_id)
+      if (item.thumbnail_url) this.#arrivals.seen(item.upload_id)
+      else if (isFreshImage(item, now)) this.#arrivals.expect(item.upload_id)
     }
+    if (items.some((item) => item.thumbnail_url && !this.#items.get(item.upload_url)?.thumbnail_url)) this.on.images()
   }
 
   async #lookAtOwn() {
@@ -220,7 +224,7 @@ export class UploadList {
     }
     $('empty').hidden = this.#items.size > 0 || !$('recent-error').hidden || $('rows').hasAttribute('aria-busy')
     $('more').hidden = !this.#cursor
-    this.onDraw()
+    this.on.draw()
   }
 
   /** An upload that is shown, in the words of what can be done with several; nothing where there is none. */
@@ -275,7 +279,7 @@ export class UploadList {
     const heir = this.#rows.get(next)?.part('.delete') ?? $('refresh')
     heir.focus({ preventScroll: true })
     this.say(`${name} is deleted`)
-    this.onDelete(idOf(item))
+    this.on.delete(idOf(item))
     this.refreshSoon()
     return true
   }

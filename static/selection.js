@@ -29,6 +29,13 @@ export class Selection {
     return this.#shown().filter((id) => this.#ids.has(id))
   }
 
+  /** Put the focus on the box of an upload. */
+  focus(id) {
+    const element = this.#elements().find(({ dataset }) => dataset.id === id)
+    const box = element?.querySelector(BOX) ?? $('refresh')
+    box.focus({ preventScroll: true })
+  }
+
   /** What is shown behind what is chosen, or before it: the next to turn to when all of that is gone. */
   after() {
     const shown = this.#shown()

@@ -41,7 +41,7 @@ export class Tile {
     this.part('img').alt = name
     this.part('.tile-open').title = `${name}\n${width} × ${height}, ${bytes(size)}`
     this.part('.tile-name').textContent = name
-    this.part('.tile-none').setAttribute('aria-label', `${name}, no preview`)
+    this.part('.tile-open').setAttribute('aria-label', `Open ${name}`)
     this.part('.pick input').setAttribute('aria-label', `Choose ${name}`)
   }
 
@@ -60,7 +60,11 @@ export class Tile {
   }
 
   #fail() {
-    if (this.#tries === PAUSES.length) return this.#show('failed')
+    if (this.#tries === PAUSES.length) {
+      const label = `Open ${this.part('img').alt}, which has no preview`
+      this.part('.tile-open').setAttribute('aria-label', label)
+      return this.#show('failed')
+    }
     this.#timer = setTimeout(() => this.load(), PAUSES[this.#tries])
     this.#tries += 1
     return undefined

@@ -1,6 +1,5 @@
 // The uploads as a list or their images as a gallery, and what can be done with several of them in either.
 
-import { Arrivals } from './arrivals.js'
 import { Chosen } from './chosen.js'
 import { copyLinks } from './clipboard.js'
 import { Gallery } from './gallery.js'
@@ -24,11 +23,15 @@ export class Views {
    */
   constructor({ urls, session, arePreviewsPublic, live, resumable, say, onReach }) {
     this.say = say
-    const shared = { session, arePreviewsPublic, onReach, onDraw: () => this.#drawn() }
-    const arrivals = new Arrivals(() => this.refresh())
     const onDelete = (ids) => this.#deleted(ids)
-    const lists = { statusUrl: urls.status, live, resumable, arrivals, say, onDelete: (id) => onDelete([id]) }
-    this.list = new UploadList({ ...shared, ...lists })
+    const on = {
+      reach: onReach,
+      draw: () => this.#drawn(),
+      images: () => this.#refreshGallery(),
+      delete: (id) => onDelete([id]),
+    }
+    const shared = { session, arePreviewsPublic, on }
+    this.list = new UploadList({ ...shared, statusUrl: urls.status, live, resumable, say })
     this.gallery = new Gallery({ ...shared, url: urls.images, open: (id) => this.viewer.open(id) })
     const copy = (id) => copyLinks([this.gallery.entry(id)], session, say)
     const acts = { copy, remove: (id) => this.#remove(id) }
@@ -52,7 +55,8 @@ export class Views {
   }
 
   refresh() {
-    return Promise.all([this.list.refresh(), this.#refreshGallery()])
+    this.list.refresh()
+    this.#refreshGallery()
   }
 
   /** Forget everything: nobody is signed in any more. */
@@ -62,7 +66,7 @@ export class Views {
   }
 
   #refreshGallery() {
-    return this.#name === 'gallery' ? this.gallery.refresh() : Promise.resolve()
+    if (this.#name === 'gallery') this.gallery.refresh()
   }
 
   #choose(name) {

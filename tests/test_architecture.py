@@ -36,6 +36,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "tusserver.service": ("tusserver.protocol", "tusserver.extensions", "tusserver.workers", *BASES),
     "tusserver.scanner": ("tusserver.protocol",),
     "tusserver.sweeper": ("tusserver.protocol", "tusserver.service", *BASES),
+    "tusserver.examiner": ("tusserver.protocol", "tusserver.service", "tusserver.workers", *BASES),
     "tusserver.archive": ("tusserver.protocol",),
     "tusserver.gallery": ("tusserver.protocol", "tusserver.service", "tusserver.imaging", *BASES),
     "tusserver.setting_kinds": (),
@@ -44,7 +45,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "tusserver.web": (
         *("tusserver.protocol", "tusserver.extensions", "tusserver.service", "tusserver.settings"),
         *("tusserver.accounts", "tusserver.sweeper", "tusserver.archive", "tusserver.workers"),
-        "tusserver.gallery",
+        *("tusserver.gallery", "tusserver.examiner"),
     ),
     "tusserver.app": (EVERYTHING,),
     "tusserver.serving": (EVERYTHING,),

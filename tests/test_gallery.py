@@ -182,6 +182,7 @@ async def test_an_upload_of_nobody_keeps_its_name_and_one_of_somebody_gets_one_t
         ("a.pdf", PNG, Kind.REGULAR),
         ("a.jpg", jpeg_of(100_001), Kind.REGULAR),
     ],
+    ids=range(9),
 )
 async def test_what_is_odd_about_is_no_image(house: House, name: str | None, data: bytes, kind: Kind) -> None:
     assert await house.considered(name, data, kind=kind) is None

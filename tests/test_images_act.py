@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +57,7 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("body", BROKEN)
+@pytest.mark.parametrize("body", BROKEN, ids=range(len(BROKEN)))
 async def test_a_form_that_does_not_parse_is_422_and_nothing_of_it_is_kept(
     rest: RestClient, tmp_path: Path, body: bytes
 ) -> None:
@@ -74,7 +73,7 @@ MISTAKEN = [
 ]
 
 
-@pytest.mark.parametrize(("body", "field"), MISTAKEN)
+@pytest.mark.parametrize(("body", "field"), MISTAKEN, ids=range(len(MISTAKEN)))
 async def test_a_file_that_would_be_lost_without_a_word_is_422(rest: RestClient, body: bytes, field: str) -> None:
     reply = await rest.send("POST", "/api/upload", body, Content_Type=FORM)
     assert refused(reply) == (422, "bad-field")
@@ -179,11 +178,8 @@ async def test_a_file_that_has_come_counts_for_its_own_size(aiohttp_client: Aioh
     assert len(await taken(rest, *files)) == 20
 
 
-async def in_pieces(body: bytes) -> AsyncIterator[bytes]:
-    """A body that a slow line brings; what reads forms waits for one piece more than it gives."""
-    for start in range(0, len(body), 200):
-        yield body[start : start + 200]
-        await asyncio.sleep(0.02)
+# What reads forms waits for some kilobytes more than it gives.
+LARGE = file(noise("PNG", (400, 400)), "b.png")
 
 
 async def test_a_file_of_an_act_that_goes_on_is_nobody_elses_to_change(
@@ -193,10 +189,9 @@ async def test_a_file_of_an_act_that_goes_on_is_nobody_elses_to_change(
     may_end = asyncio.Event()
 
     async def slowly() -> Any:
-        async for piece in in_pieces(file(PNG) + file(JPEG, "b.jpg")[:-100]):
-            yield piece
+        yield file(PNG) + LARGE[:-100]
         await may_end.wait()
-        yield file(JPEG, "b.jpg")[-100:] + END
+        yield LARGE[-100:] + END
 
     act = asyncio.create_task(rest.send("POST", "/api/upload", slowly(), Content_Type=FORM))
 
@@ -219,21 +214,18 @@ async def test_a_file_of_an_act_that_goes_on_is_nobody_elses_to_change(
 
 async def test_whoever_takes_over_a_file_that_is_arriving_ends_the_act(rest: RestClient, tmp_path: Path) -> None:
     async def slowly() -> Any:
-        async for piece in in_pieces(file(PNG) + file(JPEG, "b.jpg")[:-100]):
-            yield piece
-        rests.set()
-        await asyncio.sleep(5)
+        yield file(PNG) + LARGE[:-100]
+        await asyncio.sleep(30)
 
-    rests = asyncio.Event()
     act = asyncio.create_task(rest.send("POST", "/api/upload", slowly(), Content_Type=FORM))
 
-    async def arriving() -> list[dict[str, Any]]:
-        return [one for one in await listed(rest) if one["filename"] == "b.jpg" and one["offset"]]
+    async def is_taken_over() -> bool:
+        for one in await listed(rest):
+            if one["filename"] == "b.png" and one["offset"]:
+                await rest.tus.patch(one["upload_url"], one["offset"], b"<script>")
+        return act.done()
 
-    await rests.wait()
-    await until(arriving)
-    (second,) = await arriving()
-    await rest.tus.patch(second["upload_url"], second["offset"], b"<script>")
+    await until(is_taken_over)
     assert refused(await act) == (423, "taken-over")
 
     async def is_gone() -> bool:

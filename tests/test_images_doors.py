@@ -148,6 +148,7 @@ async def test_an_image_that_was_joined_of_parts_is_one_too_and_its_parts_are_no
         ("a.jpg", jpeg_of(200_001)),
         ("", b"hello"),
     ],
+    ids=range(8),
 )
 async def test_what_is_odd_about_is_an_upload_and_no_image(
     aiohttp_client: AiohttpClient, tmp_path: Path, name: str, data: bytes

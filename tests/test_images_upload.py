@@ -87,8 +87,8 @@ async def test_addresses_begin_with_what_a_named_proxy_says(aiohttp_client: Aioh
         ("My photo (1).PNG", "My photo (1).PNG", "My_photo_1_.png"),
         ("../../etc/a.png", "etc/a.png", "a.png"),
         ("C:\\Users\\ann\\a.png", "C:/Users/ann/a.png", "a.png"),
-        ("a\0b.png", "ab.png", "ab.png"),
-        ("\u202egnp.exe.png", "gnp.exe.png", "gnp.exe.png"),
+        ("a\0b.png", "ab.png", "a_b.png"),
+        ("\u202egnp.exe.png", "gnp.exe.png", "_gnp.exe.png"),
         ("Größe 日本.png", "Größe 日本.png", "Größe_日本.png"),
         ("a" * 300 + ".png", "a" * 300 + ".png", "a" * 146 + ".png"),
     ],
@@ -151,7 +151,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "data", "why"), REFUSED)
+@pytest.mark.parametrize(("name", "data", "why"), REFUSED, ids=range(len(REFUSED)))
 async def test_a_file_that_is_no_image_of_its_name_is_415(
     rest: RestClient, tmp_path: Path, name: str, data: bytes, why: tuple[int, str]
 ) -> None:
@@ -229,6 +229,12 @@ async def test_parts_in_any_pieces_are_the_same_images(rest: RestClient) -> None
 
     assert len(said(await rest.send("POST", "/api/upload", pieces(), Content_Type=FORM))["data"]) == 2
     assert (await rest.send("GET", "/uploads/b.jpg")).body == JPEG
+
+
+async def test_a_name_that_is_no_text_is_made_one(rest: RestClient) -> None:
+    body = part("files", PNG, '; filename="x.png"').replace(b"x.png", b"\xff\xfe.png") + END
+    (one,) = said(await rest.send("POST", "/api/upload", body, Content_Type=FORM))["data"]
+    assert (one["original_filename"], one["stored_filename"]) == (".png", "_.png")
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def difference(one: Image.Image, other: Image.Image) -> float:
     return max(ImageStat.Stat(ImageChops.difference(one.convert("RGB"), other.convert("RGB"))).mean)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_a_derived_image_stands_upright(tmp_path: Path, turn: int, kind: str) -> None:
     upright = picture() if turn == 1 else picture().transpose(codec.TURNS[turn])

@@ -18,6 +18,7 @@ from tusserver.accounts.base import Accounts
 from tusserver.infos.base import Infos
 from tusserver.infos.sqlite import SqliteAccounts, SqliteInfos, queries
 from tusserver.infos.sqlite.database import changing
+from tusserver.infos.sqlite.folding import Folding
 from tusserver.infos.sqlite.rows import to_row
 from tusserver.infos.sqlite.writer import Writer
 from tusserver.protocol.errors import Conflict, NotFound, OutOfSpace, Unavailable
@@ -258,13 +259,16 @@ async def test_close_waits_for_writes_that_wait_for_a_transaction_elsewhere(path
 
 async def test_closing_in_the_turn_of_a_write_still_commits_it(infos: SqliteInfos, path: Path) -> None:
     upload = an_upload()
-    writer = Writer(sqlite3.connect(path, isolation_level=None, check_same_thread=False), "infos.db", 1.0)
+    connections = [sqlite3.connect(path, isolation_level=None, check_same_thread=False) for _ in range(2)]
+    folding = Folding(connections[1], "infos.db")
+    writer = Writer(connections[0], folding, "infos.db", 1.0)
     writing = asyncio.create_task(
         writer.write(changing(to_row(upload), queries.CREATE, missed=Conflict("there")), durable=False)
     )
     await asyncio.sleep(0)
     await writer.close()
     await writing
+    folding.close()
     assert await infos.load(upload.id) == upload
 
 
@@ -350,6 +354,7 @@ def test_a_write_whose_event_loop_ended_is_still_made(path: Path) -> None:
         ),
         (queries.ROOM_OF_LINK, ("x",), "sqlite_autoindex_links_1"),
         (queries.SAME_FINAL, (1, "", "", ""), "uploads_final"),
+        (queries.FATE_OF_SAME_FINAL, (1, "", "", ""), "uploads_final"),
         (queries.FINALS_OF, ("x",), "PRIMARY KEY (part=?)"),
         (*queries.listing(None, [], None, 9, (1, "x")), "uploads_newest"),
         (*queries.listing(None, list(State), None, 9, (1, "x")), "uploads_newest"),
@@ -371,5 +376,6 @@ async def test_every_question_is_answered_through_an_index(
     assert any(step.startswith("SEARCH") and index in step for step in plan), plan
     assert not any(step.startswith("SCAN") and "uploads" in step for step in plan), plan
     # Sorted in memory are only the few rows of a final's answer, and the first of each state.
-    sorts = statement in (queries.FINALS_OF, queries.SAME_FINAL) or "UNION ALL" in statement
+    finals = (queries.FINALS_OF, queries.SAME_FINAL, queries.FATE_OF_SAME_FINAL)
+    sorts = statement in finals or "UNION ALL" in statement
     assert sorts or not any("TEMP B-TREE" in step for step in plan), plan

@@ -150,10 +150,16 @@ def test_a_type_is_taken_under_every_name_it_has(other: str) -> None:
     assert is_among(other, (f"{other.partition('/')[0]}/*",))
 
 
-def test_a_type_that_is_not_among_those_taken_is_refused_before_any_byte() -> None:
-    check_type("image/svg+xml", ("text/plain", "image/*"))
+@pytest.mark.parametrize("told", [None, "application/octet-stream", "image/png", "image/webp", "text/plain"])
+def test_a_type_that_is_among_those_taken_passes_and_so_does_nothing(told: str | None) -> None:
+    check_type(told, ("image/*", "text/plain"))
+    check_type(told, ())
+
+
+@pytest.mark.parametrize("told", ["application/pdf", "text/html", "imagex/png"])
+def test_a_type_that_is_not_among_those_taken_is_refused_before_any_byte(told: str) -> None:
     with pytest.raises(TypeNotAllowed) as refused:
-        check_type("application/pdf", ("text/plain", "image/*"))
+        check_type(told, ("text/plain", "image/*"))
     assert (refused.value.status, refused.value.code) == (415, "type-not-allowed")
     assert refused.value.facts == {"types": ["text/plain", "image/*"]}
 

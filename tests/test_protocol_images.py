@@ -67,7 +67,7 @@ def test_a_refusal_tells_its_status_its_word_and_its_facts(
 
 
 def test_what_passes_by_itself_says_when_to_try_again() -> None:
-    assert ImagesBusy(3).headers == {"Retry-After": "3"}
+    assert ImagesBusy(wait=3).headers == {"Retry-After": "3"}
     assert ImagesAway(wait=9).headers == {"Retry-After": "9"}
 
 

@@ -15,7 +15,6 @@ from tusserver.protocol.refusals import (
     PastLength,
     Refusal,
     TooLarge,
-    TypeNotAllowed,
     UploadFailed,
     UploadGone,
     UploadIncomplete,
@@ -28,7 +27,6 @@ from tusserver.protocol.rules import (
     advanced,
     check_alive,
     check_size,
-    check_type,
     judge_creation,
     judge_download,
     judge_final,
@@ -146,25 +144,6 @@ def test_the_receiver_of_a_link_and_its_secret_are_in_the_record_of_all_but_part
 def test_the_record_of_a_final_upload_keeps_its_list_as_sent() -> None:
     made = new_upload("id", Creation(kind=Kind.FINAL, concat="final;/a  /b"), FREE, NOW, Grant())
     assert made == Upload(id="id", created_at=NOW, updated_at=NOW, kind=Kind.FINAL, concat="final;/a  /b")
-
-
-@pytest.mark.parametrize(
-    ("content_type", "types"),
-    [(None, ()), ("a/b", ()), ("image/png", ("image/png",)), ("image/png", ("text/plain", "image/*"))],
-)
-def test_a_type_that_is_allowed_is_taken(content_type: str | None, types: tuple[str, ...]) -> None:
-    check_type(content_type, types)
-
-
-@pytest.mark.parametrize(
-    ("content_type", "types"), [(None, ("image/*",)), ("text/plain", ("image/*",)), ("imagex/png", ("image/*",))]
-)
-def test_a_type_that_is_not_allowed_is_refused_with_those_that_are(
-    content_type: str | None, types: tuple[str, ...]
-) -> None:
-    with pytest.raises(TypeNotAllowed) as refused:
-        check_type(content_type, types)
-    assert refused.value.facts == {"types": list(types)}
 
 
 # final uploads

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from tusserver.accounts.base import Accounts
 from tusserver.accounts.keys import KeyFile
+from tusserver.examiner import Examiner
 from tusserver.extensions import offer
 from tusserver.gallery import Gallery, Rules
 from tusserver.imaging.base import Bounds
@@ -25,6 +26,7 @@ from tusserver.lockers.host import HostLocker
 from tusserver.protocol.errors import Unavailable
 from tusserver.protocol.ids import RANDOM_BYTES, make_id
 from tusserver.protocol.rules import Limits
+from tusserver.protocol.uploads import Upload
 from tusserver.service import Backends, Names, Policy, UploadService
 from tusserver.settings import Auth, Settings
 from tusserver.stores.file import FileStore
@@ -35,6 +37,7 @@ from tusserver.web.auth import AUTH, Authenticator
 from tusserver.web.cors import everywhere
 from tusserver.web.routes import add_routes, hiding_images
 from tusserver.web.site import Site
+from tusserver.web.zip_room import Zipping
 
 log = logging.getLogger("tusserver")
 
@@ -73,6 +76,7 @@ def _put_together(settings: Settings) -> _Parts:
         durability=settings.durability,
         lock_timeout=settings.lock_timeout,
         quota=_quota(settings),
+        types=settings.allowed_types,
     )
     service = UploadService(
         backends,
@@ -170,15 +174,16 @@ async def _look_after(service: UploadService, read_timeout: float) -> None:
 
 
 @asynccontextmanager
-async def _at_work(parts: _Parts, settings: Settings, announcer: Announcer) -> AsyncIterator[None]:
+async def _at_work(parts: _Parts, site: Site, announcer: Announcer) -> AsyncIterator[None]:
     """Recovered, and swept from time to time. Clients do not wait for final uploads to be joined."""
     mended = await parts.sweeper.recover(join=False)
     if mended:
         log.info("put %d uploads right that a crash had left behind", mended)
     tasks = [
-        asyncio.create_task(parts.sweeper.run(settings.sweep_interval)),
+        asyncio.create_task(parts.sweeper.run(site.settings.sweep_interval)),
         asyncio.create_task(announcer.run()),
-        asyncio.create_task(_look_after(parts.service, settings.read_timeout)),
+        asyncio.create_task(site.examiner.run()),
+        asyncio.create_task(_look_after(parts.service, site.settings.read_timeout)),
     ]
     try:
         yield
@@ -186,6 +191,23 @@ async def _at_work(parts: _Parts, settings: Settings, announcer: Announcer) -> A
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await site.zipping.close()
+
+
+def _site(parts: _Parts, settings: Settings, prefix: str) -> Site:
+    gallery = _gallery(parts.service, settings)
+    return Site(
+        settings,
+        parts.backends,
+        parts.service,
+        Names(parts.service),
+        parts.sweeper,
+        gallery,
+        Examiner(parts.service, gallery.consider),
+        Zipping(settings.zip_max_size, settings.zip_memory),
+        clock=_clock,
+        prefix=prefix.rstrip("/"),
+    )
 
 
 def setup(app: web.Application, settings: Settings, *, prefix: str = "") -> None:
@@ -205,18 +227,14 @@ def setup(app: web.Application, settings: Settings, *, prefix: str = "") -> None
         raise StartError(f"upload_url_path: {settings.upload_url_path} lies in {path}; images need a path of their own")
     parts = _put_together(settings)
     app[AUTH] = auth = _authenticator(settings)
-    site = Site(
-        settings,
-        parts.backends,
-        parts.service,
-        Names(parts.service),
-        parts.sweeper,
-        _gallery(parts.service, settings),
-        clock=_clock,
-        prefix=prefix.rstrip("/"),
-    )
+    site = _site(parts, settings, prefix)
     announcer = Announcer(parts.service, settings.announce_hosts, site.address)
-    parts.service.ledger.on_complete = announcer.notice
+
+    def notice(upload: Upload) -> None:
+        announcer.notice(upload)
+        site.examiner.notice(upload)
+
+    parts.service.ledger.on_complete = notice
     parts.service.ledger.on_removed = site.gallery.forget
     add_routes(app, site)
 
@@ -225,7 +243,7 @@ def setup(app: web.Application, settings: Settings, *, prefix: str = "") -> None
             _opened(parts),
             _authenticating(auth),
             _showing(site.gallery),
-            _at_work(parts, settings, announcer),
+            _at_work(parts, site, announcer),
         ):
             yield
 

@@ -16,12 +16,12 @@ import base64
 import hashlib
 import stat
 import struct
-from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
+from mmap import mmap
 
 from zipstream import ZIP_DEFLATED, ZipStream, ZipStreamInfo  # type: ignore[import-untyped]
 
@@ -96,22 +96,27 @@ class Piece:
         return self.end - self.start
 
 
-class Texts:
-    """A list of texts in one piece of memory, a tenth of what a list of them would take; filled up to `count`.
+def _numbers(count: int) -> memoryview:
+    """So many zeros of 8 bytes.
 
-    What is large is made at its full size: growing leaves holes behind that the process keeps.
+    In a mapping of their own: Python's allocator keeps what it has once had in pieces of such a size.
     """
+    return memoryview(mmap(-1, 8 * max(1, count))).cast("q")[:count]
+
+
+class Texts:
+    """A list of up to `count` texts in one piece of memory, a fraction of what a list of them would take."""
 
     def __init__(self, count: int, texts: Iterable[str] = ()) -> None:
         self._bytes = bytearray()
-        self._ends = array("Q", bytes(8 * (count + 1)))
+        self._ends = _numbers(count + 1)
         self._filled = 0
         for text in texts:
             self.add(text)
 
     def add(self, text: str) -> None:
         """Add one at the end."""
-        self._bytes += text.encode()
+        self._bytes += text.encode(errors="surrogatepass")
         self._filled += 1
         self._ends[self._filled] = len(self._bytes)
 
@@ -119,7 +124,7 @@ class Texts:
         return self._filled
 
     def __getitem__(self, index: int) -> str:
-        return self._bytes[self._ends[index] : self._ends[index + 1]].decode()
+        return self._bytes[self._ends[index] : self._ends[index + 1]].decode(errors="surrogatepass")
 
     def __iter__(self) -> Iterator[str]:
         return map(self.__getitem__, range(len(self)))
@@ -144,7 +149,7 @@ class Contents:
     def __init__(self, count: int) -> None:
         self.ids = bytearray(ID * count)
         self.names = Texts(count)
-        self.sizes, self.dates, self.crcs = (array(kind, bytes(8 * count)) for kind in "Qqq")
+        self.sizes, self.dates, self.crcs = (_numbers(count) for _ in range(3))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -174,7 +179,7 @@ class Archive:
         self._names = contents.names
         if any(name != own for name, own in zip(distinct(self._names), self._names, strict=True)):
             self._names = Texts(count, distinct(contents.names))
-        self._locals, self._centrals = (array("Q", bytes(8 * (count + 1))) for _ in range(2))
+        self._locals, self._centrals = (_numbers(count + 1) for _ in range(2))
         for index, size in enumerate(self._sizes):
             self._locals[index + 1] = self._locals[index] + self._local_size(index) + size
         self._centrals[0] = self._locals[count]

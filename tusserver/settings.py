@@ -238,7 +238,9 @@ class Settings:
     image_optimise: bool = setting(
         kinds.FLAG, "false", IMAGES, "write images that POST /api/upload takes anew, smaller and without personal data"
     )
-    image_timeout: float = setting(kinds.time(0.1), "20s", IMAGES, "longest time that one image may take to read")
+    image_timeout: float = setting(
+        kinds.time(0.1), "20s", IMAGES, "time of a processor that reading one image may take"
+    )
     image_workers: int = setting(kinds.whole(1, 64), "1", IMAGES, "processes that read images")
     image_cache: int = setting(kinds.size(0), "1GiB", IMAGES, "room on the disk for images in other sizes and formats")
     zip_max_size: int = setting(kinds.size(1), "100MB", ZIP, "most bytes of all files of POST /zip-file/ together")

@@ -32,14 +32,14 @@ await withBrowser(async (browser) => {
 
   const acts = {
     /** A page with a memory of its own. `missing` names a path that answers 404. */
-    async open({ url, width = 1280, height = 860, scheme = 'light', touch = false, missing }) {
+    async open({ url, width = 1280, height = 860, scheme = 'light', touch = false, sharp = touch, missing }) {
       await context?.close()
       context = await browser.newContext({
         viewport: { width, height },
         colorScheme: scheme,
         hasTouch: touch,
         isMobile: touch,
-        deviceScaleFactor: touch ? 2 : 1,
+        deviceScaleFactor: sharp ? 2 : 1,
       })
       if (missing) await context.route(`**${missing}`, (route) => route.fulfill({ status: 404, body: '' }))
       requests = []
@@ -88,7 +88,7 @@ await withBrowser(async (browser) => {
         await new Promise((resolve) => (writing.oncomplete = resolve))
         database.close()
       }, name),
-    click: (what) => find(what).click(),
+    click: ({ modifiers, ...what }) => find(what).click({ modifiers }),
     fill: ({ value, ...what }) => find(what).fill(value),
     select: ({ value, ...what }) => find(what).selectOption(value),
     press: (key) => page.keyboard.press(key),
@@ -112,6 +112,29 @@ await withBrowser(async (browser) => {
           facts: row.querySelector('.facts').textContent,
         })),
       ),
+    tiles: () =>
+      page.locator('#tiles > .tile').evaluateAll((tiles) =>
+        tiles.map((tile) => ({
+          name: tile.querySelector('.tile-name').textContent,
+          state: tile.dataset.state,
+          isChosen: tile.querySelector('.pick input').checked,
+        })),
+      ),
+    /** The images that a selector finds: how many pixels of each were decoded, from where, and in which place. */
+    images: (css) =>
+      page.locator(css).evaluateAll((images) =>
+        images.map((image) => ({
+          width: image.naturalWidth,
+          height: image.naturalHeight,
+          url: image.currentSrc,
+          alt: image.alt,
+          place: image.getBoundingClientRect().toJSON(),
+        })),
+      ),
+    clipboard: async () => {
+      await context.grantPermissions(['clipboard-read'])
+      return page.evaluate(() => navigator.clipboard.readText())
+    },
     reload: () => page.reload(),
     offline: (is) => context.setOffline(is),
     requests: () => requests.map(({ request, ...facts }) => facts),

@@ -30,7 +30,7 @@ class ServerPage:
 
         Args:
             url: where the server, or a line to it, is.
-            options: width, height, scheme, touch, missing; see page.mjs.
+            options: width, height, scheme, touch, sharp, missing; see page.mjs.
         """
         self.visit(url, **options)
         self.wait(css="#rows:not([aria-busy])", state="attached")
@@ -57,8 +57,8 @@ class ServerPage:
         """Choose files; the page begins at once."""
         self.do("add", [str(file) for file in files])
 
-    def click(self, **what: str) -> None:
-        """Click on what has a `css` selector, or a `role` and a `name`."""
+    def click(self, **what: str | list[str]) -> None:
+        """Click on what has a `css` selector, or a `role` and a `name`; `modifiers` are keys held down."""
         self.do("click", what)
 
     def wait(self, **what: str) -> None:
@@ -72,6 +72,16 @@ class ServerPage:
     def rows(self) -> list[dict[str, str]]:
         """The uploads listed, from the top: name, url, status, state, facts."""
         found: list[dict[str, str]] = self.do("rows")
+        return found
+
+    def tiles(self) -> list[dict[str, Any]]:
+        """The images shown in the gallery, from the first: name, state, isChosen."""
+        found: list[dict[str, Any]] = self.do("tiles")
+        return found
+
+    def images(self, css: str) -> list[dict[str, Any]]:
+        """Images on the page: width and height of what was decoded, url, alt, place."""
+        found: list[dict[str, Any]] = self.do("images", css)
         return found
 
     def finish(self) -> dict[str, str]:

@@ -63,6 +63,17 @@ def test_somebody_without_an_account_uploads_by_a_link_and_sees_nothing_else(
     assert stored(server) == {file.name: file.read_bytes()}
 
 
+def test_the_foot_of_the_page_leads_to_what_describes_the_api_from_a_link_too(
+    page: ServerPage, server: RunningServer
+) -> None:
+    for path in ("/", mint(server)):
+        page.visit(server.url + path)
+        for name in ("docs", "redoc", "static/vendor/licenses.txt"):
+            href = page.do("attribute", {"css": f".foot-links [href$='{name}']", "name": "href"})
+            assert href == f"{server.url}/{name}"
+            assert ask("GET", href, {"Accept": "text/html"}).status == 200
+
+
 def test_a_link_that_is_removed_takes_no_more_and_what_came_by_it_stays(
     page: ServerPage, server: RunningServer, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from tusserver.gallery.parts import Parts
@@ -74,7 +75,7 @@ class Act:
         seen, size = await self._look(upload, suffix_of(label))
         upload = replace(upload, length=size, offset=0, state=State.PENDING, unverified=True)
         await self._ledger.save(upload)
-        self._arrived.append(Arrived(upload, size, seen))
+        self._arrived.append(Arrived(upload, filename, size, seen))
 
     async def _look(self, upload: Upload, suffix: str) -> tuple[Seen, int]:
         """What the image is and the bytes it has, written anew if the operator wishes."""
@@ -106,7 +107,8 @@ class Act:
         """Complete every file and give it its name; gives their records in the order in which they came."""
         finished = await _all([self._ledger.finish(one.upload, one.size) for one in self._arrived])
         pairs = zip(finished, self._arrived, strict=True)
-        named = await _all([self._parts.names.claim(upload, one.seen, is_secret=False) for upload, one in pairs])
+        claim = partial(self._parts.names.claim, is_secret=False)
+        named = await _all([claim(upload, one.filename, one.seen) for upload, one in pairs])
         self._is_kept = True
         return named
 
@@ -132,9 +134,10 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A file of an act that was looked at: its record, its bytes, and what was seen."""
+    """A file of an act that was looked at: its record, its name as sent, its bytes, and what was seen."""
 
     upload: Upload
+    filename: str
     size: int
     seen: Seen
 

@@ -112,7 +112,7 @@ class Gallery:
             # Another process may have looked at the same time, and told its name to a client.
             now = await self._infos.load(upload.id)
             if now.facts.image is None:
-                await self._names.claim(now, seen, is_secret=now.owner is not None)
+                await self._names.claim(now, now.filename or "", seen, is_secret=now.owner is not None)
         except (NotAnImage, ImageTooLarge, NotFound) as error:
             log.debug("%s is not shown as an image: %s", upload.id, error)
 

@@ -46,13 +46,14 @@ class StoredNames:
     def __init__(self, infos: Infos, random: Callable[[int], bytes]) -> None:
         self._infos, self._random = infos, random
 
-    async def claim(self, upload: Upload, seen: Seen, *, is_secret: bool) -> Upload:
+    async def claim(self, upload: Upload, original: str, seen: Seen, *, is_secret: bool) -> Upload:
         """Give a complete upload the name it is shown under.
 
         Args:
+            original: what it was called, in whatever characters.
             is_secret: nobody shall guess the name.
         """
-        plain = safe_stored_filename(upload.filename or "", seen.content_type)
+        plain = safe_stored_filename(original, seen.content_type)
         name = self._other(plain, SECRET) if is_secret else plain
         while True:
             image = Image(name, seen.content_type, seen.width, seen.height)

@@ -15,6 +15,8 @@ from typing import Any
 
 from tusserver.imaging.base import Bounds
 
+# A worker of the least priority may use its seconds of a processor so much more slowly.
+PATIENCE = 3
 # A busy machine starts an interpreter late; one that takes longer than this does not start at all.
 START_TIMEOUT = 30.0
 LONGEST_LINE = 64 * 1024
@@ -74,17 +76,18 @@ class Child:
         return child
 
     def ask(self, job: Mapping[str, Any], timeout: float) -> dict[str, Any]:
-        """What the worker answers to a job. Whatever is raised, the worker is gone.
+        """What the worker answers to a job for which it may use a processor for `timeout` seconds. Whatever is raised,
+        the worker is gone.
 
         Raises:
-            TimeoutError: it did not within so many seconds.
-            Ended: it ended.
+            TimeoutError: it did not get that much of a processor in three times as long.
+            Ended: it ended, by SIGPROF if it used it up.
         """
         self.jobs += 1
         assert self._process.stdin is not None
         try:
             os.write(self._process.stdin.fileno(), json.dumps({**job, "timeout": timeout}).encode() + b"\n")
-            answer = json.loads(self._line(timeout))
+            answer = json.loads(self._line(timeout * PATIENCE))
             if not isinstance(answer, dict):
                 raise ValueError("an answer is an object")
         except TimeoutError:

@@ -44,7 +44,7 @@ class Images:
 
     Args:
         workers: processes that read images, begun with the first of them.
-        timeout: seconds that one image may take.
+        timeout: seconds of a processor that one image may take; three times as many on the clock.
         cache_size: bytes of all derived images; may be passed by what is added between two looks at the folder.
         python: interpreter that the processes run on.
     """
@@ -200,8 +200,8 @@ class Images:
             return await self._derive_into(self._cache.new, job, begun)
         except OutOfSpace:
             await self._files.run(self._cache.shrink)
-        except Unavailable:
-            log.exception("derived images cannot be kept")
+        except Unavailable as error:
+            log.warning("derived images cannot be kept: %s", error)
         return await self._derive_into(self._cache.elsewhere, job, begun)
 
     async def _derive_into(self, place: Callable[[], Path], job: dict[str, Any], begun: Callable[[], None]) -> Path:

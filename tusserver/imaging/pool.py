@@ -13,7 +13,7 @@ from typing import Any
 
 from tusserver.imaging.base import Bounds, Seen
 from tusserver.imaging.child import Child, Ended, NotStarted
-from tusserver.protocol.errors import NotFound, OutOfSpace, Unavailable
+from tusserver.protocol.errors import BackendError, NotFound, OutOfSpace, Unavailable
 from tusserver.protocol.images import BadWish, ImagesAway, ImagesBusy, ImageTooLarge, NotAnImage
 from tusserver.protocol.refusals import Refusal, Stopping
 from tusserver.workers import Workers
@@ -71,7 +71,7 @@ class Pool:
         Raises:
             NotAnImage: the file is none, or the worker died of it: of its memory, its time or a fault of a library.
             ImageTooLarge, BadWish: as in `tusserver.imaging.codec`.
-            ImagesBusy: 64 jobs for each worker wait already.
+            ImagesBusy: 64 jobs for each worker wait already, or the worker hardly got to run.
             ImagesAway: there is no worker to be had.
             Stopping: the pool is closed.
             NotFound: the image is not there. OutOfSpace, Unavailable: the disk.
@@ -115,15 +115,20 @@ class Pool:
             try:
                 return _result(await self._asked(child, job), job)
             except TimeoutError:
-                raise NotAnImage(f"reading it takes more than the {self._timeout:g} seconds it may") from None
+                raise ImagesBusy("the machine is too busy to read the image in time") from None
             except Ended as ended:
                 if ended.by not in FROM_OUTSIDE and not self._is_closed:
-                    name = signal.Signals(ended.by).name
-                    log.warning("a process that read %s died of it: %s", job["path"], name)
-                    raise NotAnImage(f"reading it ended with {name}") from ended
+                    raise self._blamed(ended, job) from ended
         if self._is_closed:
             raise Stopping("no more images are read")
         raise ImagesAway("the process that read the image was ended from outside, twice")
+
+    def _blamed(self, ended: Ended, job: Mapping[str, Any]) -> NotAnImage:
+        if ended.by == signal.SIGPROF:
+            return NotAnImage(f"reading it takes more than the {self._timeout:g} seconds of a processor that it may")
+        name = signal.Signals(ended.by).name
+        log.warning("a process that read %s died of it: %s", job["path"], name)
+        return NotAnImage(f"reading it ended with {name}")
 
     async def _asked(self, child: Child, job: Mapping[str, Any]) -> dict[str, Any]:
         """Raises TimeoutError, Ended."""
@@ -193,16 +198,24 @@ async def _outlast(task: asyncio.Future[Any]) -> None:
 
 
 def _result(answer: dict[str, Any], job: Mapping[str, Any]) -> Seen | None:
-    """Raises what the answer says."""
-    if "refused" in answer:
-        raise _refusal(answer["refused"], str(answer["detail"]), answer["facts"])
-    if "failed" in answer:
-        number, detail = answer["failed"], str(answer["detail"])
-        if number == errno.ENOENT and answer.get("file") == job["path"]:
-            raise NotFound("the image is not there")
-        raise OutOfSpace(detail) if number in FULL else Unavailable(detail)
-    seen = answer["seen"]
-    return None if seen is None else Seen(**seen)
+    """Raises what the answer says. A worker that a file took over may say anything; it is taken for what it can be."""
+    try:
+        if "failed" in answer:
+            raise _failure(answer["failed"], str(answer["detail"]), is_the_image=answer["file"] == job["path"])
+        if "refused" in answer:
+            raise _refusal(answer["refused"], str(answer["detail"]), answer["facts"])
+        told = answer["seen"]
+        if told is None:
+            return None
+        return Seen(str(told["content_type"]), int(told["width"]), int(told["height"]), int(told["frames"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise NotAnImage("what came of reading it makes no sense") from error
+
+
+def _failure(number: int | None, detail: str, *, is_the_image: bool) -> BackendError:
+    if number == errno.ENOENT and is_the_image:
+        return NotFound("the image is not there")
+    return OutOfSpace(detail) if number in FULL else Unavailable(detail)
 
 
 def _refusal(code: str, detail: str, facts: dict[str, Any]) -> Refusal:

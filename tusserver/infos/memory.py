@@ -49,7 +49,7 @@ class MemoryInfos:
         is_named = upload.kind is Kind.FINAL and upload.concat is not None
         same = await self.same_final(upload) if is_named else None
         if same is not None and same.state is not State.FAILED and not same.is_expired(upload.created_at):
-            raise Conflict(f"final upload {same.id} is the same")
+            raise Conflict("there is the same final upload already")
         if quota is not None:
             self._check_quota(upload, quota)
         link = None if upload.link is None else self._link_with_room(upload.link, upload.created_at)

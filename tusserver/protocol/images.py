@@ -58,8 +58,8 @@ class BadExtension(Refusal):
 class ImageTooLarge(Refusal):
     """More bytes, pixels or frames than are taken.
 
-    `measure` names what is counted (`bytes`, `pixels` of a frame, or `frames`), `limit` the most of it, `found` how much
-    there is, if that is known.
+    `measure` names what is counted (`bytes`, `pixels` of a frame, or `frames`), `limit` the most of it, and `found` how
+    much there is, if that is known.
     """
 
     status, code, title = 413, "image-too-large", "The image is larger than this server takes"
@@ -88,12 +88,12 @@ class BadWish(Refusal):
 
 
 class ImagesBusy(Refusal):
-    """More images wait to be read than the server lets wait."""
+    """More images wait to be read than the server lets wait, or the one asked for did not get its turn in time."""
 
-    status, code, title = 503, "images-busy", "Too many images are waiting to be read"
+    status, code, title = 503, "images-busy", "There are too many images to read at the moment"
 
-    def __init__(self, retry_after: int = 2) -> None:
-        super().__init__("try again in a moment", headers={"Retry-After": str(retry_after)})
+    def __init__(self, detail: str = "more are waiting already than may wait", wait: int = 2) -> None:
+        super().__init__(detail, headers={"Retry-After": str(wait)})
 
 
 class ImagesAway(Refusal):

@@ -14,7 +14,6 @@ from tusserver.protocol.refusals import (
     OffsetMismatch,
     PastLength,
     TooLarge,
-    TypeNotAllowed,
     UploadFailed,
     UploadFinished,
     UploadGone,
@@ -100,17 +99,6 @@ def narrowed(limits: Limits, max_size: int | None) -> Limits:
     if max_size is None or max_size >= limits.ceiling:
         return limits
     return replace(limits, max_size=max_size)
-
-
-def check_type(content_type: str | None, types: Sequence[str]) -> None:
-    """Files of this type are taken.
-
-    Raises:
-        TypeNotAllowed: status 415.
-    """
-    told = content_type or "application/octet-stream"
-    if types and told not in types and f"{told.partition('/')[0]}/*" not in types:
-        raise TypeNotAllowed(f"{told} is not one of {', '.join(types)}", types=list(types))
 
 
 def judge_creation(creation: Creation, limits: Limits) -> None:

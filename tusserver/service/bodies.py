@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 from tusserver.lockers.base import Hold
+from tusserver.protocol.content import check_content
+from tusserver.protocol.refusals import ContentTypeMismatch
 from tusserver.protocol.rules import advanced
+from tusserver.protocol.signatures import ENOUGH
 from tusserver.protocol.uploads import Chunk, Upload
 from tusserver.service.ledger import Ledger
 from tusserver.service.receive import Comparing, Outcome, Receiving, Wanted
-from tusserver.service.sources import Ending, Source, check_came_whole
+from tusserver.service.sources import Ending, Pull, Put, Source, check_came_whole
 from tusserver.stores.base import Writer
 from tusserver.workers import Workers
 
@@ -29,6 +32,63 @@ class Entry:
             self.is_new = False
         else:
             await self._ledger.save(upload, durable=durable)
+
+
+class Watched:
+    """A body that ends as soon as the first bytes of its upload are found to be those of something else: what cannot be
+    kept is not waited for. That it is so is judged again by what is stored."""
+
+    def __init__(self, source: Source, head: bytes, content_type: str | None, lists: Sequence[Sequence[str]]) -> None:
+        self._source, self._head = source, head
+        self._content_type, self._lists = content_type, lists
+
+    async def accept(self) -> None:
+        """As the body."""
+        await self._source.accept()
+
+    async def read(self) -> bytes:
+        """What has arrived."""
+        data = await self._source.read()
+        if len(self._head) < ENOUGH:
+            self._head += data[: ENOUGH - len(self._head)]
+            if len(self._head) == ENOUGH and self._is_foreign():
+                self._source.stop(Ending.FOREIGN)
+        return data
+
+    def _is_foreign(self) -> bool:
+        try:
+            for types in self._lists:
+                check_content(self._content_type, self._head, types)
+        except ContentTypeMismatch:
+            return True
+        return False
+
+    @property
+    def pourable(self) -> int:
+        """None before the first bytes were seen."""
+        return self._source.pourable if len(self._head) >= ENOUGH else 0
+
+    async def pour(self, put: Put, pull: Pull) -> None:
+        """As the body."""
+        await self._source.pour(put, pull)
+
+    @property
+    def ending(self) -> Ending | None:
+        """As of the body."""
+        return self._source.ending
+
+    def stop(self, why: Ending) -> None:
+        """End the body now."""
+        self._source.stop(why)
+
+    def trailer(self, name: str) -> list[str]:
+        """Values of a field behind the body."""
+        return self._source.trailer(name)
+
+    @property
+    def rested(self) -> float:
+        """Seconds since the last byte came."""
+        return self._source.rested
 
 
 class Bodies:
@@ -62,6 +122,10 @@ class Bodies:
 
     async def take(self, hold: Hold, upload: Upload, entry: Entry, source: Source, wanted: Wanted) -> Upload:
         """Take a body in and write the record, once unless unverified bytes had to be announced."""
+        # What has a digest is judged once that holds: a byte that fell over on the way is sent again and fails nothing.
+        lists = [] if wanted.is_checked or upload.offset >= ENOUGH else await self._ledger.types_of(upload)
+        if lists:
+            source = Watched(source, await self._ledger.head(upload), upload.content_type, lists)
         writer = await self._ledger.store.append(upload.id, upload.offset)
 
         async def mark() -> None:
@@ -83,6 +147,8 @@ class Bodies:
         after = advanced(upload, writer.offset, length, self._ledger.policy.limits, self._ledger.clock())
         if wanted.chunk is not None and is_kept and outcome.error is None:
             after = replace(after, last_chunk=Chunk(wanted.chunk, upload.offset, after.offset))
+        if after.is_complete or upload.offset < ENOUGH <= after.offset:
+            await self._ledger.check_types(after)
         await self._ledger.check_whole(after)
         durable = self._ledger.is_durable(after)
         if durable:

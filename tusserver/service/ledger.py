@@ -6,7 +6,7 @@ record that a crash left behind is put right when it is met.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,15 +16,29 @@ from tusserver.accounts.base import Accounts
 from tusserver.infos.base import Infos, OverQuota, Quota
 from tusserver.lockers.base import Hold, Locker
 from tusserver.protocol.checksums import Checksum, new_hasher
+from tusserver.protocol.content import check_content
 from tusserver.protocol.digests import DigestMismatch, parse_digest
 from tusserver.protocol.durability import Durability
 from tusserver.protocol.errors import Held, NotFound, OutOfSpace
-from tusserver.protocol.refusals import Busy, QuotaExceeded, Refusal, TooManyUploads, UploadNotFound
+from tusserver.protocol.refusals import (
+    Busy,
+    ContentTypeMismatch,
+    Infected,
+    QuotaExceeded,
+    Refusal,
+    TooManyUploads,
+    UploadFailed,
+    UploadNotFound,
+)
 from tusserver.protocol.rules import Limits, advanced, narrowed
+from tusserver.protocol.signatures import ENOUGH
 from tusserver.protocol.uploads import Kind, State, Upload
 from tusserver.service.sources import Ending, Source
 from tusserver.stores.base import Store
 from tusserver.workers import Workers
+
+# What is told of an upload that is found to be of no use, at once and later.
+OF_NO_USE = (UploadFailed, DigestMismatch, ContentTypeMismatch, Infected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +62,7 @@ class Policy:
     durability: Durability = Durability.COMPLETE
     lock_timeout: float = 5.0
     quota: Quota | None = None
+    types: tuple[str, ...] = ()
 
     def quota_for(self, upload: Upload, limits: Limits) -> Quota | None:
         """What holds for a new record of an upload that is held to `limits`.
@@ -181,15 +196,48 @@ class Ledger:
         """Complete an upload whose `length` bytes are all stored; the lock is held.
 
         Raises:
-            DigestMismatch: they do not come to the checksum of the whole; the upload has failed.
+            ContentTypeMismatch, DigestMismatch: they are of another type, or do not come to the checksum of the whole;
+                the upload has failed.
         """
         after = self._advanced(replace(upload, length=length), length)
+        await self.check_types(after)
         await self.check_whole(after)
         durable = self.is_durable(after)
         if durable:
             await self.sync(upload.id, length)
         await self.save(after, durable=durable)
         return after
+
+    async def types_of(self, upload: Upload) -> list[Sequence[str]]:
+        """The lists of content types that an upload is held to: the operator's, and that of its link. None for parts:
+        what they begin with is the middle of something."""
+        if upload.kind is Kind.PARTIAL:
+            return []
+        lists: list[Sequence[str]] = [self.policy.types]
+        if upload.link is not None:
+            with suppress(NotFound):  # once it is gone nobody knows what it took
+                lists.append((await self.accounts.link(upload.link)).types)
+        return [types for types in lists if types]
+
+    async def head(self, upload: Upload) -> bytes:
+        """The first bytes of an upload, as many as tell its type."""
+        return b"".join([data async for data in self.store.read(upload.id, 0, min(upload.offset, ENOUGH))])
+
+    async def check_types(self, upload: Upload) -> None:
+        """Hold the first bytes of an upload against the type that was declared, and against those taken; the lock is
+        held.
+
+        Raises:
+            ContentTypeMismatch: status 415; the record says so, and its bytes are of no use.
+        """
+        lists = await self.types_of(upload)
+        try:
+            head = await self.head(upload) if lists else b""
+            for types in lists:
+                check_content(upload.content_type, head, types)
+        except ContentTypeMismatch:
+            await self.fail(upload)
+            raise
 
     async def check_whole(self, after: Upload) -> None:
         """Hold a complete upload against the checksum of the whole, if it has one, before that is written.
@@ -216,7 +264,9 @@ class Ledger:
     async def fail(self, upload: Upload) -> None:
         """Write that an upload is of no use; it goes when its time has run out."""
         expires_at = self.policy.limits.expires_at(self.clock())
-        await self.save(replace(upload, state=State.FAILED, unverified=False, completed_at=None, expires_at=expires_at))
+        failed = replace(upload, state=State.FAILED, unverified=False, completed_at=None, expires_at=expires_at)
+        with suppress(NotFound):  # one that came with its first bytes may have no record yet, and gets none
+            await self.save(failed)
 
     async def has_bytes(self, id: str, start: int, end: int, source: Source) -> bool:
         """The body that comes is exactly what is stored from `start` up to `end`; it is read as far as it agrees."""

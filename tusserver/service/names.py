@@ -10,12 +10,12 @@ from dataclasses import replace
 from weakref import WeakValueDictionary
 
 from tusserver.protocol.access import Caller
-from tusserver.protocol.digests import DigestMismatch
 from tusserver.protocol.filenames import FilenameInUse
-from tusserver.protocol.refusals import UploadFailed, UploadGone, UploadNotFound
+from tusserver.protocol.refusals import UploadGone, UploadNotFound
 from tusserver.protocol.requests import Creation
 from tusserver.protocol.rules import Grant
 from tusserver.protocol.uploads import State, Upload
+from tusserver.service.ledger import OF_NO_USE
 from tusserver.service.sources import HeldBody
 from tusserver.service.uploads import UploadService
 
@@ -89,7 +89,7 @@ class Names:
             return finished
         try:
             return await self._service.status(started.id, caller, nudge=False)
-        except (UploadGone, UploadNotFound, UploadFailed, DigestMismatch):
+        except (UploadGone, UploadNotFound, *OF_NO_USE):
             return finished
 
     async def _with_checksum(self, present: Upload, whole: str | None) -> Upload:

@@ -20,6 +20,7 @@ class Ending(Enum):
     STALLED = auto()  # no byte came for too long
     STOPPING = auto()  # the server is being stopped
     OVERFLOW = auto()  # it is longer than there is room for
+    FOREIGN = auto()  # it is of another type than was declared
 
 
 # What a client hears whose body did not come whole; what of it was stored stays, unless it was to be checked.

@@ -17,6 +17,7 @@ from tusserver.lockers.base import Hold
 from tusserver.protocol.access import Caller, judge_look, judge_read, judge_removal, judge_write
 from tusserver.protocol.checksums import Checksum
 from tusserver.protocol.chunks import ChunkOutOfOrder, Numbered, Placement, check_order, judge_chunk, next_index
+from tusserver.protocol.content import check_content, check_type
 from tusserver.protocol.errors import BackendError, NotFound
 from tusserver.protocol.refusals import Refusal, UploadIncomplete
 from tusserver.protocol.requests import Append, Creation
@@ -26,7 +27,6 @@ from tusserver.protocol.rules import (
     Room,
     advanced,
     check_alive,
-    check_type,
     check_usable,
     judge_append,
     judge_creation,
@@ -81,7 +81,10 @@ class UploadService:
         limits = narrowed(self.policy.limits, grant.max_size)
         judge_creation(creation, limits)
         upload = new_upload(self._new_id(), creation, limits, self.clock(), grant)
-        check_type(upload.content_type, grant.types)
+        for types in (self.policy.types, grant.types):
+            check_type(upload.content_type, types)
+            if creation.length == 0 and creation.kind is Kind.REGULAR:
+                check_content(upload.content_type, b"", types)
         if creation.kind is Kind.FINAL:
             return await self._finals.start(replace(upload, parts=creation.parts))
         await self.ledger.store.create(upload.id)

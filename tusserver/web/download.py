@@ -132,7 +132,7 @@ async def _send(request: web.Request, answer: Answer, headers: dict[str, str], s
     response.content_length = answer.end - answer.start
     await response.prepare(request)
     if request.method != "HEAD" and answer.end > answer.start:
-        with _under_way(request):
+        with under_way(request):
             await sender(response, answer.start, answer.end)
     await response.write_eof()
     return response
@@ -143,7 +143,7 @@ def _file_sender(request: web.Request, opened: BinaryIO) -> Sender:
 
 
 @contextmanager
-def _under_way(request: web.Request) -> Iterator[None]:
+def under_way(request: web.Request) -> Iterator[None]:
     """In the block an answer is being sent: what fails cuts the connection, for nothing else can be said any more."""
     try:
         yield

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from aiohttp import web
@@ -12,11 +14,11 @@ from tusserver import __version__
 from tusserver.protocol.refusals import RangeUnsatisfiable
 from tusserver.web.auth import AUTH
 from tusserver.web.openapi_headers import HEADERS, refer
-from tusserver.web.openapi_parts import FILES, UPLOADS, Answer, Operation, Parameter
+from tusserver.web.openapi_parts import BESIDE, FILES, UPLOADS, Answer, Operation, Parameter
 from tusserver.web.openapi_paths import EVERY_SCHEMA, PATHS
-from tusserver.web.openapi_problems import problem_schema, problems
+from tusserver.web.openapi_problems import examples, problem_schema, problems
 from tusserver.web.openapi_schemas import FILENAME, ID, TEXT, Schema
-from tusserver.web.site import Site, site_of
+from tusserver.web.site import site_of
 
 ABOUT = """A resumable upload server: uploads that are cut off go on where they stopped.
 
@@ -34,14 +36,15 @@ TAGS = {
     "images": "Several images as one act, shown in any size; and those that came by other doors.",
     "links": "Upload links: endpoints that need no token, with limits of their own.",
     "server": "The pages, and what an operator asks.",
+    BESIDE: "Wherever GET is answered HEAD is too, and what a browser asks before a page of another origin may do "
+    "something.",
 }
 VARIABLES: dict[str, tuple[str, Schema]] = {
     "filename": ("Filename of the upload, folders with it; `/` stays as it is.", FILENAME),
-    "id": ("What the answer to the creation told.", ID),
+    "id": ("What the answer to the creation told.", {"type": ID["type"], "pattern": ID["pattern"]}),
     "stored_filename": ("Name that the image is shown under.", {**TEXT, "examples": ["image1.jpg"]}),
     "path": ("Name of the file.", {**TEXT, "examples": ["favicon.svg"]}),
 }
-# What a browser asks before a page of another origin may do something.
 PREFLIGHT = Answer(
     "The page may, as far as CORS_ORIGINS says so.",
     may_have=tuple(f"Access-Control-{name}" for name in ("Allow-Origin", "Allow-Methods", "Allow-Headers", "Max-Age")),
@@ -50,54 +53,67 @@ PREFLIGHT = Answer(
 
 async def document(request: web.Request) -> web.StreamResponse:
     """The document of this server."""
-    told = describe(site_of(request), is_open=request.config_dict[AUTH].is_open)
-    return web.json_response(told, headers={"Cache-Control": "no-cache"})
+    site = site_of(request)
+    settings = site.settings
+    addresses = Addresses(
+        server=(settings.base_url or "").rstrip("/") + site.prefix or "/",
+        files=settings.tus_path,
+        uploads=settings.upload_url_path.rstrip("/"),
+    )
+    body = _written(addresses, request.config_dict[AUTH].is_open)
+    return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
-def describe(site: Site, *, is_open: bool) -> dict[str, Any]:
-    """The document, with the addresses that the operator chose.
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """What the operator chooses: where the server is, where tus uploads are made, where images are shown."""
+
+    server: str
+    files: str
+    uploads: str
+
+
+# It takes as long to make as many requests to answer, and is the same for the life of a server.
+@lru_cache(maxsize=8)
+def _written(addresses: Addresses, is_open: bool) -> bytes:
+    return json.dumps(describe(addresses, is_open=is_open), ensure_ascii=False).encode()
+
+
+def describe(addresses: Addresses, *, is_open: bool) -> dict[str, Any]:
+    """The document.
 
     Args:
         is_open: no token is needed, though one that is sent counts.
     """
     security: Security = [{}, {"bearer": []}] if is_open else [{"bearer": []}]
+    paths = {
+        path.replace(FILES, addresses.files).replace(UPLOADS, addresses.uploads): found for path, found in PATHS.items()
+    }
+    if addresses.files != "/":
+        paths[addresses.files.rstrip("/")] = PATHS[FILES]
     return {
         "openapi": "3.1.0",
         "info": {"title": "tusserver", "version": __version__, "description": ABOUT},
-        "servers": [{"url": (site.settings.base_url or "").rstrip("/") + site.prefix or "/"}],
+        "servers": [{"url": addresses.server}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
-        "paths": {
-            path: _path(path, operations, security) for path, operations in _chosen(site).items()
-        },
+        "paths": {path: _path(path, operations, security) for path, operations in paths.items()},
         "components": {
             "schemas": {**EVERY_SCHEMA, "Problem": problem_schema()},
+            "examples": examples(),
             "headers": HEADERS,
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
-    }  # fmt: skip
-
-
-def _chosen(site: Site) -> dict[str, dict[str, Operation]]:
-    """Every path as it is on this server."""
-    files, uploads = site.settings.tus_path, site.settings.upload_url_path.rstrip("/")
-    paths = {path.replace(FILES, files).replace(UPLOADS, uploads): found for path, found in PATHS.items()}
-    if files != "/":
-        paths[files.rstrip("/")] = PATHS[FILES]
-    return paths
+    }
 
 
 def _path(path: str, operations: dict[str, Operation], security: Security) -> dict[str, Any]:
     described: dict[str, Any] = {}
-    if "GET" in operations and "HEAD" not in operations:
-        get = operations["GET"]
-        bare = {status: replace(answer, content={}) for status, answer in get.answers.items()}
-        operations |= {"HEAD": replace(get, summary=f"{get.summary}, without the body", answers=bare, text="")}
-    for method, one in operations.items():
+    for method, one in with_head(operations).items():
         told = _operation(method, path, one)
         described[method.lower()] = told | ({"security": security} if one.needs_token else {})
     if "options" not in described:
         described["options"] = {
-            "tags": [next(iter(operations.values())).tag],
+            "tags": [BESIDE],
             "summary": "The preflight of browsers",
             "operationId": _name("OPTIONS", path),
             "responses": {"204": _answer(PREFLIGHT)},
@@ -113,6 +129,9 @@ def with_head(operations: dict[str, Operation]) -> dict[str, Operation]:
     get = operations["GET"]
     head = replace(
         get,
+        tag=BESIDE,
+        summary=f"{get.summary}, without the body",
+        text="",
         answers={status: replace(one, content={}) for status, one in get.answers.items() if status != 206},
         refusals=tuple(kind for kind in get.refusals if kind is not RangeUnsatisfiable),
         parameters=tuple(one for one in get.parameters if one.name not in ("Range", "If-Range")),
@@ -143,8 +162,10 @@ def _operation(method: str, path: str, one: Operation) -> dict[str, Any]:
 
 
 def _parameter(one: Parameter) -> dict[str, Any]:
+    """A parameter; one that must be sent is shown with a value, which viewers fill in."""
     told = {"name": one.name, "in": one.where, "description": one.text, "required": one.required}
-    return {**told, "schema": one.schema}
+    shown = [one.schema["const"]] if "const" in one.schema else one.schema.get("examples", [])
+    return {**told, "schema": one.schema} | ({"example": shown[0]} if one.required and shown else {})
 
 
 def _media(schema: Schema) -> dict[str, Any]:
@@ -165,7 +186,7 @@ def _answer(one: Answer) -> dict[str, Any]:
 
 def _responses(one: Operation, *, is_head: bool) -> dict[str, Any]:
     """Answers by status; one that is a good answer and a refusal too has the bodies of both."""
-    found = problems(one.refusals, of_head=is_head)
+    found = problems(one.refusals, ("Tus-Resumable",) if one.tag == "tus" else (), of_head=is_head)
     for status, answer in one.answers.items():
         good = _answer(answer)
         if (bad := found.get(str(status))) is not None:

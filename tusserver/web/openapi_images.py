@@ -8,7 +8,6 @@ from tusserver.protocol.images import MAX_SIDE, Fit
 from tusserver.web import images, listing, multipart, rest_fields
 from tusserver.web.openapi_parts import (
     ARRIVES,
-    BYTES,
     CONDITIONS,
     FILE_HEADERS,
     FORM,
@@ -27,6 +26,7 @@ from tusserver.web.openapi_parts import (
 )
 from tusserver.web.openapi_schemas import (
     ADDRESS,
+    BYTES,
     COUNT,
     ID,
     ID_SHOWN,
@@ -87,7 +87,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "ImageForm": {
         "type": "object",
-        "properties": {"files": several({"type": "string", "contentMediaType": "application/octet-stream"})},
+        "properties": {"files": several(BYTES)},
         "required": ["files"],
     },
 }

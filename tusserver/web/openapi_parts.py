@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tusserver.protocol import access, digests, filenames, refusals
 from tusserver.web import auth, body, json_body, rest_fields
-from tusserver.web.openapi_schemas import TEXT, Schema
+from tusserver.web.openapi_schemas import BYTES, TEXT, Schema
 
 Refusals = tuple[type[refusals.Refusal], ...]
 
@@ -16,8 +16,8 @@ HTML = "text/html"
 FORM = "multipart/form-data"
 OCTETS = "application/octet-stream"
 PATCHED = "application/offset+octet-stream"
-# Any bytes.
-BYTES: Schema = {}
+# The tag of what every address answers besides.
+BESIDE = "everywhere"
 # Addresses that the operator chooses, see the settings `tus_path` and `upload_url_path`.
 FILES = "{files}"
 UPLOADS = "{uploads}"
@@ -90,10 +90,15 @@ ALIVE: Refusals = (*FIND, refusals.UploadFailed)
 NAMED: Refusals = (*FIND, filenames.BadFilename)
 FIELDS: Refusals = (rest_fields.BadField, filenames.BadFilename, digests.BadDigest)
 DOCUMENT: Refusals = (json_body.BadJson, json_body.BodyTooLarge, refusals.BodyStalled)
-ROOM: Refusals = (refusals.QuotaExceeded, refusals.TooManyUploads, refusals.TooLarge, refusals.StorageFull)
+ROOM: Refusals = (
+    *(refusals.QuotaExceeded, refusals.TooManyUploads, refusals.TooLarge, refusals.TypeNotAllowed),
+    refusals.StorageFull,
+)
+# What the last byte may bring about.
+ENDS: Refusals = (digests.DigestMismatch, refusals.ContentTypeMismatch, refusals.Infected, refusals.ScannerAway)
 ARRIVES: Refusals = (
     *(refusals.TakenOver, refusals.Busy, refusals.BodyStalled, refusals.Stopping, refusals.StorageFull),
-    *(body.EncodedBody, body.UnknownCoding),
+    *(body.EncodedBody, body.UnknownCoding, *ENDS),
 )
 READ: Refusals = (*ALIVE, refusals.UploadIncomplete, refusals.PreconditionFailed, refusals.RangeUnsatisfiable)
 

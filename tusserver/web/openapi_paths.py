@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tusserver.protocol import access, refusals
-from tusserver.web import body, openapi_images, openapi_rest, openapi_tus, page, sign_in
-from tusserver.web.openapi_parts import BYTES, HTML, JSON, OFTEN, WHO, Answer, Operation, Paths
-from tusserver.web.openapi_schemas import SCHEMAS, TEXT, Schema, ref
+from tusserver.web import body, openapi_images, openapi_rest, openapi_tus, openapi_zip, page, sign_in
+from tusserver.web.openapi_parts import BESIDE, HTML, JSON, OFTEN, WHO, Answer, Operation, Paths
+from tusserver.web.openapi_schemas import BYTES, SCHEMAS, TEXT, Schema, ref
 
 KEPT = ("Cache-Control",)
 PAGE_HEADERS = ("Content-Security-Policy", *KEPT)
@@ -51,11 +51,11 @@ FILE = Operation(
     },
     (page.NoSuchFile,), needs_token=False,
 )  # fmt: skip
-
-
-def _without_bodies(one: Operation) -> dict[int, Answer]:
-    """What answers HEAD, which here obeys Range too."""
-    return {status: replace(found, content={}) for status, found in one.answers.items()}
+# Which obeys Range here too.
+FILE_HEAD = replace(
+    FILE, tag=BESIDE, summary="A file of the pages, without the body",
+    answers={status: replace(found, content={}) for status, found in FILE.answers.items()},
+)  # fmt: skip
 
 
 def _shown(summary: str) -> Operation:
@@ -74,7 +74,7 @@ SERVER: Paths = {
             {200: Answer("Hello.", {JSON: ref("Greeting"), HTML: TEXT}, ("Vary",))}, needs_token=False,
         ),
     },
-    "/static/{path}": {"GET": FILE, "HEAD": replace(FILE, answers=_without_bodies(FILE))},
+    "/static/{path}": {"GET": FILE, "HEAD": FILE_HEAD},
     "/health": {
         "GET": Operation(
             "server", "The process is alive", {200: Answer("It is.", {JSON: ref("Health")}, KEPT)}, needs_token=False
@@ -107,5 +107,12 @@ AUTH: Paths = {
     },
 }  # fmt: skip
 
-PATHS: Paths = {**AUTH, **openapi_rest.PATHS, **openapi_tus.PATHS, **openapi_images.PATHS, **SERVER}
-EVERY_SCHEMA: dict[str, Schema] = {**SCHEMAS, **openapi_images.SCHEMAS}
+PATHS: Paths = {
+    **AUTH,
+    **openapi_rest.PATHS,
+    **openapi_tus.PATHS,
+    **openapi_images.PATHS,
+    **openapi_zip.PATHS,
+    **SERVER,
+}
+EVERY_SCHEMA: dict[str, Schema] = {**SCHEMAS, **openapi_images.SCHEMAS, **openapi_zip.SCHEMAS}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -58,6 +58,8 @@ SAMPLES: tuple[Refusal, ...] = (
     refusals.ChecksumMismatch("sha1", 5),
     refusals.ExtensionOff("concatenation"),
     refusals.FinalUnchangeable("PATCH of a final upload is not allowed"),
+    refusals.ContentTypeMismatch("the first bytes are not those of image/png", content_type="image/png"),
+    refusals.Infected("Win.Test.EICAR_HDB-1"),
     refusals.LengthBelowOffset(3, 5),
     refusals.LengthFixed(13, 12),
     refusals.MalformedHeader("Upload-Length", "'-1' is not a non-negative integer"),
@@ -125,37 +127,42 @@ def problem_schema() -> Schema:
     return {"type": "object", "description": "RFC 9457.", "properties": fields, "required": required}
 
 
-def problems(kinds: Iterable[type[Refusal]], *, of_head: bool) -> dict[str, dict[str, Any]]:
+def problems(kinds: Iterable[type[Refusal]], headers: tuple[str, ...], *, of_head: bool) -> dict[str, dict[str, Any]]:
     """The answers of an operation that refuses so, by status; several kinds may share one, told apart by their codes.
 
     Args:
+        headers: what every refusal of the operation bears.
         of_head: the operation is HEAD, which says what passes with one status and never has a body.
     """
     by_status: defaultdict[int, list[type[Refusal]]] = defaultdict(list)
     for kind in dict.fromkeys(kinds):
         passes = of_head and (kind.status >= 500 or kind.status == 429)
         by_status[PASSING_ON_HEAD if passes else kind.status].append(kind)
-    return {str(status): _problem(status, found, of_head) for status, found in sorted(by_status.items())}
-
-
-def _problem(status: int, kinds: list[type[Refusal]], of_head: bool) -> dict[str, Any]:
-    samples = [sample_of(kind) for kind in kinds]
-    described: dict[str, Any] = {
-        "description": "\n".join(f"- `{kind.code}`: {kind.title}." for kind in kinds),
-        "headers": refer((), ("Tus-Resumable", *dict.fromkeys(name for one in samples for name in one.headers))),
-    }
-    if not of_head:
-        narrowed = {"properties": {"status": {"const": status}, "code": {"enum": sorted({one.code for one in kinds})}}}
-        described["content"] = {
-            PROBLEM: {
-                "schema": {"allOf": [{"$ref": "#/components/schemas/Problem"}, narrowed]},
-                "examples": {one.code: {"value": document_of(one)} for one in samples},
-            }
+    found = {}
+    for status, same in sorted(by_status.items()):
+        told = tuple(dict.fromkeys(name for kind in same for name in sample_of(kind).headers))
+        found[str(status)] = {
+            "description": "\n".join(f"- `{kind.code}`: {kind.title}." for kind in same),
+            **({"headers": refer(headers, told)} if headers or told else {}),
+            **({} if of_head else {"content": _bodies(status, same)}),
         }
-    return described
-
-
-def document_of(refusal: Refusal) -> Mapping[str, Any]:
-    """The problem document that a client gets."""
-    found: Mapping[str, Any] = json.loads(of_refusal(refusal).text or "")
     return found
+
+
+def _bodies(status: int, kinds: list[type[Refusal]]) -> dict[str, Any]:
+    codes = sorted({kind.code for kind in kinds})
+    narrowed = {"properties": {"status": {"const": status}, "code": {"enum": codes}}}
+    return {
+        PROBLEM: {
+            "schema": {"allOf": [{"$ref": "#/components/schemas/Problem"}, narrowed]},
+            "examples": {kind.code: {"$ref": f"#/components/examples/{kind.__name__}"} for kind in kinds},
+        }
+    }
+
+
+def examples() -> dict[str, Any]:
+    """A problem document of each kind, as a client gets it."""
+    return {
+        kind.__name__: {"summary": kind.title, "value": json.loads(of_refusal(sample_of(kind)).text or "")}
+        for kind in every_refusal()
+    }

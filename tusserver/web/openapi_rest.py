@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from tusserver.protocol import chunks, digests, filenames, refusals
+from tusserver.protocol import chunks, filenames, refusals
 from tusserver.web import listing, multipart, rest_chunks, rest_fields, rest_files, rest_status
 from tusserver.web.openapi_parts import (
     ALIVE,
     ARRIVES,
-    BYTES,
+    BESIDE,
     CONDITIONS,
     DOCUMENT,
+    ENDS,
     FIELDS,
     FILE_ANSWERS,
     FILE_HEADERS,
@@ -30,7 +31,7 @@ from tusserver.web.openapi_parts import (
     header,
     query,
 )
-from tusserver.web.openapi_schemas import CHUNK_FIELDS, COUNT, FLAG, TEXT, ref
+from tusserver.web.openapi_schemas import BYTES, CHUNK_FIELDS, COUNT, FLAG, TEXT, ref
 
 RANGE_NEEDED = Parameter(RANGE.name, RANGE.where, RANGE.text, RANGE.schema, required=True)
 KEPT = ("Cache-Control",)
@@ -42,7 +43,7 @@ START = Operation(
         201: Answer("A new upload.", {JSON: ref("Started")}, ("Location", *KEPT)),
         200: Answer("The unfinished one, as it stands.", {JSON: ref("Started")}, ("Location", *KEPT)),
     },
-    (*WHO, *FIELDS, *DOCUMENT, *ROOM, *OFTEN, filenames.FilenameInUse, refusals.Busy),
+    (*WHO, *FIELDS, *DOCUMENT, *ROOM, *OFTEN, filenames.FilenameInUse, refusals.Busy, *ENDS),
     body={JSON: ref("Start")},
     text="Said again with the same filename and size, while the upload is unfinished, it answers the upload as it "
     "stands: this is how to resume. A finished upload of that filename is replaced only with `overwrite`, and only "
@@ -54,7 +55,7 @@ CHUNK = Operation(
     {200: Answer("It is stored; the last one makes the upload complete.", {JSON: ref("Stored")}, KEPT)},
     (
         *(*ALIVE, *FIELDS, *DOCUMENT, *ARRIVES, rest_chunks.BadBase64, multipart.BadMultipart),
-        *(chunks.ChunkOutOfOrder, chunks.OffsetMoved, chunks.ChunkMisplaced, digests.DigestMismatch),
+        *(chunks.ChunkOutOfOrder, chunks.OffsetMoved, chunks.ChunkMisplaced),
         *(refusals.PastLength, refusals.TooLarge, refusals.FinalUnchangeable, refusals.QuotaExceeded),
     ),
     (
@@ -70,7 +71,7 @@ COMPLETE = Operation(
     "rest",
     "Confirm that every byte has come",
     {200: Answer("The upload is complete.", {JSON: ref("Completed")}, KEPT)},
-    (*ALIVE, *FIELDS, *DOCUMENT, refusals.UploadIncomplete, digests.DigestMismatch, refusals.Busy),
+    (*ALIVE, *FIELDS, *DOCUMENT, refusals.UploadIncomplete, *ENDS, refusals.Busy),
     body={JSON: ref("Complete")},
     text="A size that was not known becomes what there is. Said twice, it is answered twice the same.",
 )
@@ -136,7 +137,7 @@ PATHS: Paths = {
             text="Fixed paths win over names: a file in a folder named `partial` is read at its own address.",
         ),
         "HEAD": Operation(
-            "rest", "A finished file, without its bytes",
+            BESIDE, "A finished file, without its bytes",
             {200: Answer("What GET of the whole would send beside the bytes.", headers=FILE_HEADERS), 304: UNCHANGED},
             tuple(kind for kind in PART if kind is not refusals.RangeUnsatisfiable), (RANGE_NEEDED, *CONDITIONS[:2]),
         ),

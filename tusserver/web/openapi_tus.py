@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from tusserver.protocol import digests, refusals
+from tusserver.protocol import refusals
 from tusserver.protocol.refusals import TUS_VERSION
 from tusserver.web import links
 from tusserver.web.openapi_parts import (
     ALIVE,
     ARRIVES,
-    BYTES,
     CONDITIONS,
     DOCUMENT,
+    ENDS,
     FILE_ANSWERS,
     FILES,
     FIND,
@@ -28,7 +28,7 @@ from tusserver.web.openapi_parts import (
     Refusals,
     header,
 )
-from tusserver.web.openapi_schemas import COUNT, TEXT, ref
+from tusserver.web.openapi_schemas import BYTES, COUNT, TEXT, ref
 
 TUS: Refusals = (refusals.WrongVersion, refusals.MalformedHeader, refusals.UnknownMethod)
 CREATE: Refusals = (
@@ -39,10 +39,10 @@ APPEND: Refusals = (
     *(*ALIVE, *TUS, *ARRIVES, refusals.MissingHeader, refusals.WrongContentType, refusals.OffsetMismatch),
     *(refusals.PastLength, refusals.TooLarge, refusals.UploadFinished, refusals.FinalUnchangeable),
     *(refusals.LengthFixed, refusals.LengthBelowOffset, refusals.ExtensionOff, refusals.UnknownChecksum),
-    *(refusals.ChecksumMismatch, refusals.TrailerMissing, digests.DigestMismatch, refusals.QuotaExceeded),
+    *(refusals.ChecksumMismatch, refusals.TrailerMissing, refusals.QuotaExceeded),
 )
 REMOVE: Refusals = (*FIND, *TUS, refusals.Busy, refusals.ExtensionOff)
-BY_LINK: Refusals = (*CREATE, links.LinkNotFound, links.LinkGone, refusals.TypeNotAllowed)
+BY_LINK: Refusals = (*CREATE, links.LinkNotFound, links.LinkGone)
 
 VERSION = header("Tus-Resumable", "Version of the protocol.", {"const": TUS_VERSION}, required=True)
 CHECKED = header(
@@ -65,7 +65,7 @@ CREATION = (
 )  # fmt: skip
 APPENDING = (
     VERSION,
-    header("Upload-Offset", "Where they go: what HEAD told.", {**COUNT, "examples": [5]}, required=True),
+    header("Upload-Offset", "Where they go: what HEAD told.", COUNT, required=True),
     header("Upload-Length", "The length, where it was deferred.", COUNT),
     CHECKED,
 )
@@ -107,7 +107,7 @@ WHERE = Operation(
             "Upload-Expires",
         ),
     )},
-    (*ALIVE, digests.DigestMismatch, *TUS), needs_token=False,
+    (*ALIVE, *ENDS, *TUS), needs_token=False,
     text="The address of the upload is enough, so that no client loses its way with its token. Whatever passes by "
     "itself is answered with 423.",
 )  # fmt: skip

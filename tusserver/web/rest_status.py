@@ -8,11 +8,11 @@ import json
 from aiohttp import web
 
 from tusserver.protocol.access import Caller
-from tusserver.protocol.digests import DigestMismatch
 from tusserver.protocol.errors import BackendError, NotFound
-from tusserver.protocol.refusals import Refusal, UploadFailed, UploadGone, UploadNotFound
+from tusserver.protocol.refusals import Refusal, UploadGone, UploadNotFound
 from tusserver.protocol.rules import check_alive
 from tusserver.protocol.uploads import State, Upload
+from tusserver.service import OF_NO_USE
 from tusserver.web import listing
 from tusserver.web.site import Site, site_of
 
@@ -43,7 +43,7 @@ async def look(site: Site, found: Upload, caller: Caller) -> Upload:
     """
     try:
         return await site.service.status(found.id, caller, nudge=False)
-    except (UploadFailed, DigestMismatch):
+    except OF_NO_USE:
         upload = await site.service.ledger.load(found.id)
         check_alive(upload, site.clock())
         return upload

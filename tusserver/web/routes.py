@@ -18,6 +18,8 @@ from tusserver.web import (
     rest_upload,
     sign_in,
     tus,
+    zip_file,
+    zip_stored,
 )
 from tusserver.web.cors import add_cors, preflight, shared
 from tusserver.web.problems import Handler
@@ -45,6 +47,9 @@ ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
     ("/status/{filename:.+}", {"GET": rest_files.status}),
     ("/cleanup", {"DELETE": cleanup.cleanup}),
     ("/links", {"GET": links.list_links, "POST": links.mint}),
+    ("/zip", {"GET": zip_stored.get, "POST": zip_stored.post}),
+    ("/zip-file", {"POST": zip_file.zip_files}),
+    ("/zip-file/", {"POST": zip_file.zip_files}),
     ("/api/upload", {"POST": images.upload}),
     ("/api/images", {"GET": images.list_images}),
     ("/api/images/{stored_filename}", {"DELETE": images.remove}),

@@ -9,11 +9,13 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from tusserver.examiner import Examiner
 from tusserver.gallery import Gallery
 from tusserver.protocol.origins import Seen, seen
 from tusserver.service import Backends, Names, UploadService
 from tusserver.settings import Settings
 from tusserver.sweeper import Sweeper
+from tusserver.web.zip_room import Zipping
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Site:
     names: Names
     sweeper: Sweeper
     gallery: Gallery
+    examiner: Examiner
+    zipping: Zipping
     clock: Callable[[], datetime]
     prefix: str
 

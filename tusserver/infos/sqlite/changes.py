@@ -12,7 +12,7 @@ from tusserver.infos.sqlite.quotas import over_link, over_quota
 from tusserver.infos.sqlite.rows import facts_row, has_facts, same_final_row, to_row, to_text
 from tusserver.infos.sqlite.writer import Act
 from tusserver.protocol.errors import BackendError, Conflict, NotFound
-from tusserver.protocol.uploads import Facts, Kind, Upload
+from tusserver.protocol.uploads import Facts, Kind, State, Upload
 
 
 def adding(upload: Upload, quota: Quota | None) -> Act:
@@ -37,9 +37,12 @@ def adding(upload: Upload, quota: Quota | None) -> Act:
 
 
 def _made(connection: sqlite3.Connection, upload: Upload) -> BackendError | None:
-    values = (*same_final_row(upload), to_micros(upload.created_at))
-    found = connection.execute(queries.IS_MADE, values).fetchone()
-    return None if found is None else Conflict(f"final upload {found[0]} is the same")
+    found = connection.execute(queries.FATE_OF_SAME_FINAL, same_final_row(upload)).fetchone()
+    if found is None:
+        return None
+    state, expires_at = found
+    is_over = state == State.FAILED.value or (expires_at is not None and expires_at <= to_micros(upload.created_at))
+    return None if is_over else Conflict("there is the same final upload already")
 
 
 def _taken(connection: sqlite3.Connection, upload: Upload) -> BackendError | None:

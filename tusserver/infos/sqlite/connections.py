@@ -17,7 +17,7 @@ from tusserver.infos.sqlite.errors import is_busy, translated
 from tusserver.infos.sqlite.schema import STEPS, VERSION
 from tusserver.protocol.errors import Unavailable
 
-# What 1,000 pages take, after which SQLite folds the log into the database and starts it anew.
+# What 1,000 pages take: about as much as the log has when it is folded into the database and started anew.
 LOG_SIZE = 32 + 1000 * (24 + 4096)
 
 
@@ -29,11 +29,13 @@ class Connections:
         write: of the writer's thread.
         at_once: reads on the event loop, so it never waits: it fails at once when the database is held.
         aside: reads in a thread, and waits.
+        fold: folds the log into the database.
     """
 
     write: sqlite3.Connection
     at_once: sqlite3.Connection
     aside: sqlite3.Connection
+    fold: sqlite3.Connection
 
 
 def connect(path: Path, busy_timeout: float) -> Connections:
@@ -53,6 +55,9 @@ def connect(path: Path, busy_timeout: float) -> Connections:
         for timeout in (0.0, busy_timeout):
             opened.append(_open(path, timeout))
             opened[-1].execute("PRAGMA query_only = 1")
+        opened.append(_open(path, 0.0))
+        # What a long stall made of the log is given back when it starts anew.
+        opened[0].execute(f"PRAGMA journal_size_limit = {LOG_SIZE}")
         _reserve(path)
     except (sqlite3.Error, OSError, Unavailable) as error:
         for connection in opened:

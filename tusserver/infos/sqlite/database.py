@@ -12,6 +12,7 @@ from typing import Any
 
 from tusserver.infos.sqlite.connections import Connections, connect
 from tusserver.infos.sqlite.errors import is_busy, translated
+from tusserver.infos.sqlite.folding import Folding
 from tusserver.infos.sqlite.rows import Row
 from tusserver.infos.sqlite.writer import Act, Writer
 from tusserver.protocol.errors import BackendError, Unavailable
@@ -22,6 +23,7 @@ class Opened:
     """What is open between `open` and `close`."""
 
     connections: Connections
+    folding: Folding
     writer: Writer
     thread: ThreadPoolExecutor  # one thread, for the reads of `connections.aside`
 
@@ -50,7 +52,9 @@ class Database:
         """Connect and bring the tables up to date. Raises OutOfSpace, Unavailable."""
         connections = await asyncio.to_thread(connect, self._path, self._busy_timeout)
         thread = ThreadPoolExecutor(1, thread_name_prefix=f"reader of {self.name}")
-        self._opened = Opened(connections, Writer(connections.write, self.name, self._busy_timeout), thread)
+        folding = Folding(connections.fold, self.name)
+        writer = Writer(connections.write, folding, self.name, self._busy_timeout)
+        self._opened = Opened(connections, folding, writer, thread)
 
     async def close(self) -> None:
         """Finish what waits, then disconnect."""
@@ -110,5 +114,6 @@ async def _disconnect(opened: Opened) -> None:
     opened.connections.at_once.close()
     await asyncio.to_thread(opened.thread.shutdown)
     opened.connections.aside.close()
+    await asyncio.to_thread(opened.folding.close)
     # The writer's connection goes last: the last one to close folds the log into the database.
     await opened.writer.close()

@@ -59,8 +59,7 @@ _SAME_FINAL = """{select} INDEXED BY uploads_final
     WHERE final_key = ?1 AND kind = 'final' AND owner IS ?2 AND concat IS ?3 AND metadata IS ?4
     ORDER BY created_at DESC, id DESC LIMIT 1"""
 SAME_FINAL = _SAME_FINAL.format(select=_SELECT)
-IS_MADE = f"""SELECT id FROM ({_SAME_FINAL.format(select="SELECT id, state, expires_at FROM uploads")})
-    WHERE state <> 'failed' AND (expires_at IS NULL OR expires_at > ?5)"""
+FATE_OF_SAME_FINAL = _SAME_FINAL.format(select="SELECT state, expires_at FROM uploads")
 
 TOTALS = "SELECT high, low, unknown, open FROM totals WHERE owner = ifnull(?, x'')"
 _COUNT_RECENT = """SELECT count(*) FROM (SELECT 1 FROM uploads INDEXED BY {index}

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from tusserver.infos.sqlite.errors import is_busy, is_full, translated
+from tusserver.infos.sqlite.folding import Folding
 from tusserver.protocol.errors import BackendError
 
 # A bound for the time one transaction keeps writers of other processes waiting.
@@ -47,13 +48,16 @@ class Writer:
 
     Args:
         connection: for this thread alone; it is closed at the end.
+        folding: hears what was written.
         name: the database's, for messages.
         busy_timeout: seconds to wait for the transaction of another process.
     """
 
-    def __init__(self, connection: sqlite3.Connection, name: str, busy_timeout: float) -> None:
+    def __init__(self, connection: sqlite3.Connection, folding: Folding, name: str, busy_timeout: float) -> None:
         connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
         self._connection = connection
+        self._folding = folding
         self._name = name
         self._busy_timeout = busy_timeout
         self._loop = asyncio.get_running_loop()
@@ -94,6 +98,8 @@ class Writer:
             # A closed loop has nobody left who waits.
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(_answer, batch, results)
+            with suppress(sqlite3.Error):
+                self._folding.wrote(self._connection, len(batch))
         self._connection.close()
 
     def _take(self) -> list[Job]:

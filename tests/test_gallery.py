@@ -122,8 +122,8 @@ async def test_what_a_crash_leaves_of_an_act_is_empty_when_it_is_met_again(house
         (left,) = await house.everything()
     id = (await house.upload("b.png", PNG)).id
     await house.infos.save(Upload(id, left.created_at, left.updated_at, len(PNG), unverified=True))
-    async with ledger.held(id):
-        found = await ledger.settled(await ledger.load(id))
+    async with ledger.held(id) as hold:
+        found = await ledger.settled(await ledger.load(id), hold)
     assert (found.state, found.offset, await house.store.size(id)) == (State.PENDING, 0, 0)
 
 

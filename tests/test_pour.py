@@ -160,7 +160,7 @@ def test_somebody_who_takes_over_waits_for_milliseconds(wire: Wire, headers: dic
         assert wire.answer(old)[0] == 423
         old.close()
         assert stored(wire, path) == DATA
-    assert sorted(took)[-2] < 0.5, took  # seconds of a full disk and a busy machine; a holder that stays takes five
+    assert sorted(took)[-2] < 2, took  # on a busy machine; a holder that stays takes five seconds
 
 
 def test_who_was_taken_over_may_go_on_with_the_connection_once_its_body_is_sent(wire: Wire) -> None:

@@ -10,8 +10,8 @@ from contextlib import suppress
 
 import pytest
 
-from tests.contracts.store_values import MIB, Limited, add, content, pattern
-from tusserver.protocol.errors import Conflict, OutOfSpace
+from tests.contracts.store_values import MIB, Limited, add, content, new_id, pattern, scanned
+from tusserver.protocol.errors import Conflict, NotFound, OutOfSpace
 from tusserver.stores.base import Buffer, Store, Writer
 
 CALLS: dict[str, Callable[[Writer], Awaitable[None]]] = {
@@ -281,3 +281,40 @@ class WriterContract:
             await writing
         assert await store.size(id) == reached
         assert reached in (0, len(whole))
+
+    # In one step
+
+    async def test_data_that_is_here_is_added_in_one_step(self, store: Store) -> None:
+        id = await add(store, b"one")
+        await store.add(id, 3, b"two")
+        assert await content(store, id) == b"onetwo"
+        await store.add(id, 4, b"!")  # what lies behind is dropped, as `append` does
+        assert await content(store, id) == b"onet!"
+        await store.add(id, 5, b"")
+        assert await store.size(id) == 5
+
+    async def test_a_new_upload_is_made_with_its_data(self, store: Store) -> None:
+        for data in (b"whole", b""):
+            await store.add(id := new_id(), 0, data, is_new=True)
+            assert await content(store, id) == data
+
+    async def test_adding_behind_the_end_or_making_what_there_is_is_a_conflict(self, store: Store) -> None:
+        id = await add(store, b"bytes")
+        with pytest.raises(Conflict):
+            await store.add(id, 6, b"late")
+        with pytest.raises(Conflict):
+            await store.add(id, 0, b"again", is_new=True)
+        with pytest.raises(NotFound):
+            await store.add(new_id(), 0, b"nowhere")
+        assert await content(store, id) == b"bytes"
+
+    async def test_what_does_not_fit_in_one_step_leaves_nothing(self, store: Store, limited: Limited) -> None:
+        id = await add(store, b"bytes")
+        new = new_id()
+        with limited(store, 8, largest=8):
+            with pytest.raises(OutOfSpace):
+                await store.add(id, 5, b"more")
+            with pytest.raises(OutOfSpace):
+                await store.add(new, 0, b"something new", is_new=True)
+        assert await content(store, id) == b"bytes"
+        assert await scanned(store) == {id: 5}

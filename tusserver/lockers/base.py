@@ -15,6 +15,12 @@ class Hold(Protocol):
         """Somebody asked the holder to let go since the lock was taken."""
         ...
 
+    @property
+    def stored(self) -> int | None:
+        """Bytes in the data file of the upload when the lock was taken; None where the lock is not on that file. It
+        spares asking the store."""
+        ...
+
     def listen(self, on_wanted: Callable[[], None], on_nudge: Callable[[], None]) -> None:
         """Call `on_wanted` on the event loop when somebody wants the lock, `on_nudge` when somebody asks whether
         the holder still makes progress. A wish that came before `listen` is told at once; each may be called again.

@@ -22,6 +22,8 @@ from tusserver.lockers.post import Post
 from tusserver.protocol.errors import Held, NotFound, Unavailable
 from tusserver.workers import Workers
 
+# The descriptor that holds a lock, and the bytes that its file has.
+Locked = tuple[int, int]
 # The first word of a datagram; the others are ids.
 WISH, NUDGE = b"want", b"nudge"
 # Sent as one datagram: the kernel keeps about ten for a process that is busy.
@@ -114,7 +116,8 @@ class HostLocker:
         end = asyncio.get_running_loop().time() + lock_timeout
         place = await self._lines.enter(id, lock_timeout)
         try:
-            place.descriptor = await self._lock_file(id, end if lock_timeout > 0 else None)
+            locked = await self._lock_file(id, end if lock_timeout > 0 else None)
+            place.descriptor, place.stored = locked
             place.is_held = True
             if self._is_closed:
                 await self.unlock(place)
@@ -124,8 +127,8 @@ class HostLocker:
             raise
         return place
 
-    async def _lock_file(self, id: str, end: float | None) -> int:
-        """The descriptor of the locked file. Tries once if `end` is None, else until that moment of the loop."""
+    async def _lock_file(self, id: str, end: float | None) -> Locked:
+        """The locked file. Tries once if `end` is None, else until that moment of the loop."""
         loop = asyncio.get_running_loop()
         path = self._path_of(id)
         wish_at = loop.time()
@@ -141,7 +144,7 @@ class HostLocker:
             await asyncio.sleep(min(pause, max(end - now, 0)))
         raise Held("the upload is in use and was not let go in time")
 
-    def _try(self, path: Path, wishes: list[bytes]) -> int | None:
+    def _try(self, path: Path, wishes: list[bytes]) -> Locked | None:
         """Lock the file or ask its holder to let go. Blocks, but for no lock."""
         try:
             locked = _lock_now(path)
@@ -173,22 +176,23 @@ def _message(kind: bytes, ids: list[bytes]) -> bytes:
     return b" ".join([kind, *ids])
 
 
-def _lock_now(path: Path) -> int | None:
-    """A descriptor that locks the file of this name, None if somebody else has it. Never waits."""
+def _lock_now(path: Path) -> Locked | None:
+    """Lock the file of this name; None if somebody else has it. Never waits."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         is_locked = False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # A file deleted while we came here is locked in vain; one made anew in its place is another file.
-            is_locked = os.path.samestat(os.fstat(descriptor), os.stat(path))
+            facts = os.fstat(descriptor)
+            is_locked = os.path.samestat(facts, os.stat(path))
         except BlockingIOError:
             return None
         finally:
             if not is_locked:
                 os.close(descriptor)
         if is_locked:
-            return descriptor
+            return descriptor, facts.st_size
 
 
 def _unlock(descriptor: int) -> None:
@@ -199,9 +203,9 @@ def _unlock(descriptor: int) -> None:
         os.close(descriptor)
 
 
-def _unlock_if_locked(descriptor: int | None) -> None:
-    if descriptor is not None:
-        _unlock(descriptor)
+def _unlock_if_locked(locked: Locked | None) -> None:
+    if locked is not None:
+        _unlock(locked[0])
 
 
 class _Holding(AbstractAsyncContextManager[Hold]):

@@ -13,7 +13,7 @@ from tusserver.protocol.errors import Held
 class Place:
     """A place in the line for one lock. The first in line has its turn; it holds the lock once `is_held` is set."""
 
-    __slots__ = ("_loop", "_on_nudge", "_on_wanted", "descriptor", "id", "is_held", "is_wanted", "turn")
+    __slots__ = ("_loop", "_on_nudge", "_on_wanted", "descriptor", "id", "is_held", "is_wanted", "stored", "turn")
 
     def __init__(self, id: str, loop: asyncio.AbstractEventLoop) -> None:
         self.id = id
@@ -21,6 +21,7 @@ class Place:
         self.is_held = False
         self.turn: asyncio.Future[bool] | None = None
         self.descriptor: int | None = None
+        self.stored: int | None = None
         self._loop = loop
         self._on_wanted: Callable[[], None] | None = None
         self._on_nudge: Callable[[], None] | None = None

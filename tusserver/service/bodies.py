@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from tusserver.lockers.base import Hold
 from tusserver.protocol.content import check_content
+from tusserver.protocol.errors import BackendError
 from tusserver.protocol.refusals import ContentTypeMismatch
 from tusserver.protocol.rules import advanced
 from tusserver.protocol.signatures import ENOUGH
 from tusserver.protocol.uploads import Chunk, Upload
 from tusserver.service.ledger import Ledger
-from tusserver.service.receive import Comparing, Outcome, Receiving, Wanted
-from tusserver.service.sources import Ending, Pull, Put, Source, check_came_whole
-from tusserver.stores.base import Writer
+from tusserver.service.receive import SMALL, Comparing, Outcome, Receiving, Wanted, judge_held
+from tusserver.service.sources import Ending, HeldBody, Pull, Put, Source, check_came_whole
 from tusserver.workers import Workers
 
 
@@ -77,6 +77,10 @@ class Watched:
         """As of the body."""
         return self._source.ending
 
+    def held(self) -> bytes | None:
+        """It is asked before it is watched."""
+        return None
+
     def stop(self, why: Ending) -> None:
         """End the body now."""
         self._source.stop(why)
@@ -89,6 +93,14 @@ class Watched:
     def rested(self) -> float:
         """Seconds since the last byte came."""
         return self._source.rested
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Bytes of an upload that are stored: how many, and how they are made to survive a power cut."""
+
+    offset: int
+    sync: Callable[[], Awaitable[None]]
 
 
 class Bodies:
@@ -120,8 +132,17 @@ class Bodies:
         finally:
             del self._active[id]
 
-    async def take(self, hold: Hold, upload: Upload, entry: Entry, source: Source, wanted: Wanted) -> Upload:
-        """Take a body in and write the record, once unless unverified bytes had to be announced."""
+    async def take(self, hold: Hold | None, upload: Upload, entry: Entry, source: Source, wanted: Wanted) -> Upload:
+        """Take a body in and write the record, once unless unverified bytes had to be announced.
+
+        Args:
+            hold: the lock of the upload, None where nobody knows that yet; then the body is small and has come.
+        """
+        held = None if wanted.has_checksum_trailer else source.held()
+        if held is not None and (len(held) <= SMALL or hold is None):
+            return await self._place(upload, entry, held, wanted)
+        assert hold is not None
+        source = source if held is None else HeldBody(held)
         # What has a digest is judged once that holds: a byte that fell over on the way is sent again and fails nothing.
         lists = [] if wanted.is_checked or upload.offset >= ENOUGH else await self._ledger.types_of(upload)
         if lists:
@@ -136,15 +157,35 @@ class Bodies:
             with self.listening(hold, upload.id, receiving):
                 await source.accept()
                 outcome = await receiving.run(self._ledger.store, upload.id)
-                return await self._commit(upload, entry, writer, wanted, outcome)
+                return await self._commit(upload, entry, Placed(writer.offset, writer.sync), wanted, outcome)
         finally:
             await writer.close()
 
-    async def _commit(self, upload: Upload, entry: Entry, writer: Writer, wanted: Wanted, outcome: Outcome) -> Upload:
+    async def _place(self, upload: Upload, entry: Entry, data: bytes, wanted: Wanted) -> Upload:
+        """Take in a body that has come whole: in one call of the store, and there is nobody to wait for or to end.
+
+        The place of a new entry in the store is made too.
+        """
+        store, start = self._ledger.store, upload.offset
+        refusal = judge_held(data, wanted, start)
+        error: BackendError | None = None
+        end = start
+        if refusal is None and (data or entry.is_new):
+            try:
+                await store.add(upload.id, start, data, is_new=entry.is_new)
+                end = start + len(data)
+            except BackendError as failure:
+                if entry.is_new:
+                    raise
+                error = failure
+        placed = Placed(end, lambda: self._ledger.sync(upload.id, end))
+        return await self._commit(upload, entry, placed, wanted, Outcome(Ending.WHOLE, refusal, error))
+
+    async def _commit(self, upload: Upload, entry: Entry, placed: Placed, wanted: Wanted, outcome: Outcome) -> Upload:
         """Write what has become of the upload, then raise if its body was not taken as a whole."""
         is_kept = outcome.refusal is None and (outcome.ending is Ending.WHOLE or not wanted.is_checked)
         length = wanted.room.length if is_kept and outcome.error is None else upload.length
-        after = advanced(upload, writer.offset, length, self._ledger.policy.limits, self._ledger.clock())
+        after = advanced(upload, placed.offset, length, self._ledger.policy.limits, self._ledger.clock())
         if wanted.chunk is not None and is_kept and outcome.error is None:
             after = replace(after, last_chunk=Chunk(wanted.chunk, upload.offset, after.offset))
         if after.is_complete or upload.offset < ENOUGH <= after.offset:
@@ -152,7 +193,7 @@ class Bodies:
         await self._ledger.check_whole(after)
         durable = self._ledger.is_durable(after)
         if durable:
-            await writer.sync()
+            await placed.sync()
         if outcome.refusal is None or not entry.is_new:
             await entry.write(after, durable=durable)
         if outcome.error is not None:

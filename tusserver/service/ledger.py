@@ -128,6 +128,15 @@ class Ledger:
             if completed is not None:
                 await self.follow(completed)
 
+    @asynccontextmanager
+    async def unknown(self, id: str) -> AsyncIterator[None]:
+        """In the block an upload is made that nobody knows yet: what follows its completion is done without a lock."""
+        try:
+            yield
+        finally:
+            if (completed := self._completed.pop(id, None)) is not None:
+                await self.follow(completed)
+
     def _written(self, upload: Upload) -> None:
         if upload.is_complete:
             self._completed[upload.id] = upload
@@ -158,13 +167,12 @@ class Ledger:
 
         Nobody knows it yet, so no lock is held.
         """
-        try:
-            await self.create(upload, durable=durable, limits=limits)
-        except BaseException:
-            await self.store.delete(upload.id)
-            raise
-        if self._completed.pop(upload.id, None) is not None:
-            await self.follow(upload)
+        async with self.unknown(upload.id):
+            try:
+                await self.create(upload, durable=durable, limits=limits)
+            except BaseException:
+                await self.store.delete(upload.id)
+                raise
 
     async def stored(self, upload: Upload) -> int:
         """Bytes that are stored and count: behind a crash in a checked chunk only those that were verified."""
@@ -172,15 +180,13 @@ class Ledger:
             size = await self.store.size(upload.id)
         except NotFound:
             raise UploadNotFound(f"there is no upload {upload.id}") from None
-        # Not the largest size allowed today: bytes that were acknowledged stay when the operator lowers it.
-        bound = upload.offset if upload.unverified else upload.length
-        return size if bound is None else min(size, bound)
+        return _counted(upload, size)
 
-    async def settled(self, upload: Upload) -> Upload:
+    async def settled(self, upload: Upload, hold: Hold) -> Upload:
         """The record made to agree with the bytes; the lock is held."""
         if upload.state in (State.COMPLETE, State.FAILED) or upload.kind is Kind.FINAL:
             return upload
-        offset = await self.stored(upload)
+        offset = await self.stored(upload) if hold.stored is None else _counted(upload, hold.stored)
         if offset == upload.length:
             return await self.finish(upload, offset)
         if offset != upload.offset or upload.unverified:
@@ -353,6 +359,13 @@ class Ledger:
     def is_durable(self, upload: Upload) -> bool:
         """What is told of `upload` must survive a power cut."""
         return self.is_always_durable or (self.policy.durability is Durability.COMPLETE and upload.is_complete)
+
+
+def _counted(upload: Upload, size: int) -> int:
+    """How many of `size` stored bytes count."""
+    # Not the largest size allowed today: bytes that were acknowledged stay when the operator lowers it.
+    bound = upload.offset if upload.unverified else upload.length
+    return size if bound is None else min(size, bound)
 
 
 def _over(error: OverQuota) -> Refusal:

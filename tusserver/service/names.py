@@ -97,8 +97,8 @@ class Names:
         if whole is None or present.checksum is not None:
             return present
         ledger = self._service.ledger
-        async with ledger.held(present.id):
-            upload = await ledger.settled(await ledger.load(present.id))
+        async with ledger.held(present.id) as hold:
+            upload = await ledger.settled(await ledger.load(present.id), hold)
             if upload.checksum is None and not upload.is_complete:
                 upload = replace(upload, checksum=whole)
                 await ledger.infos.save(upload)

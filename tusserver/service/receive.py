@@ -282,6 +282,16 @@ class Comparing:
             self.source.stop(Ending.WANTED)
 
 
+def judge_held(data: bytes, wanted: Wanted, offset: int) -> Refusal | None:
+    """Why a body that is in memory as a whole cannot count, None if it can."""
+    if len(data) > wanted.room.size:
+        return wanted.room.refusal(offset)
+    checksum = wanted.checksum
+    if checksum is None or checksum.holds(_hashed(checksum, [data])):
+        return None
+    return ChecksumMismatch(checksum.algorithm, offset)
+
+
 def _hashed(checksum: Checksum, pieces: list[bytes]) -> Hasher:
     hasher = new_hasher(checksum.algorithm)
     for data in pieces:

@@ -63,6 +63,11 @@ class Source(Protocol):
         """Why `read` gave b"", None before."""
         ...
 
+    def held(self) -> bytes | None:
+        """All of it, if it has come whole and nothing was read yet; nothing is left to be read then. None: it has not,
+        or nobody can tell."""
+        ...
+
     @property
     def pourable(self) -> int:
         """Bytes that may still come and that `pour` can have pulled straight from the connection."""
@@ -92,6 +97,10 @@ class HandedOver:
 
     pourable = 0
 
+    def held(self) -> bytes | None:
+        """Nobody can tell."""
+        return None
+
     async def pour(self, put: Put, pull: Pull) -> None:
         """Nobody asks for it."""
         raise NotImplementedError
@@ -108,6 +117,11 @@ class HeldBody(HandedOver):
 
     async def accept(self) -> None:
         """It is here already."""
+
+    def held(self) -> bytes | None:
+        """All of it."""
+        data, self._data = self._data, b""
+        return data
 
     async def read(self) -> bytes:
         """Everything, then nothing."""

@@ -40,8 +40,8 @@ from tusserver.protocol.uploads import Kind, Upload
 from tusserver.service.bodies import Bodies, Entry
 from tusserver.service.finals import Finals
 from tusserver.service.ledger import Backends, Ledger, Policy, at
-from tusserver.service.receive import Comparing, Wanted
-from tusserver.service.sources import CUT_SHORT, Source, check_came_whole
+from tusserver.service.receive import SMALL, Comparing, Wanted
+from tusserver.service.sources import CUT_SHORT, HeldBody, Source, check_came_whole
 from tusserver.workers import Workers
 
 log = logging.getLogger("tusserver.service")
@@ -87,10 +87,10 @@ class UploadService:
                 check_content(upload.content_type, b"", types)
         if creation.kind is Kind.FINAL:
             return await self._finals.start(replace(upload, parts=creation.parts))
-        await self.ledger.store.create(upload.id)
         if creation.body is not None:
             room = room_of(creation.body, 0, creation.length, limits)
             return await self._start_with_upload(upload, creation, room, limits, source)
+        await self.ledger.store.create(upload.id)
         if upload.length == 0 and upload.checksum is None:
             upload = advanced(upload, 0, 0, self.policy.limits, self.clock())
         durable = self.ledger.is_durable(upload)
@@ -107,10 +107,16 @@ class UploadService:
         wanted = Wanted(room, creation.checksum, creation.has_checksum_trailer)
         # Where uploads are counted, the place is taken before the first byte; else one record is enough.
         is_counted = self.policy.quota is not None or upload.link is not None
+        entry = Entry(self.ledger, is_new=not is_counted)
+        held = None if is_counted or wanted.has_checksum_trailer else source.held()
+        source = source if held is None else HeldBody(held)
+        is_small = held is not None and len(held) <= SMALL
+        if not is_small:
+            await self.ledger.store.create(upload.id)
         if is_counted:
             await self.ledger.enter(upload, durable=False, limits=limits)
-        entry = Entry(self.ledger, is_new=not is_counted)
-        async with self.ledger.held(upload.id) as hold:
+        # A body that is here needs no lock either: nobody knows the upload before it is stored.
+        async with self.ledger.unknown(upload.id) if is_small else self.ledger.held(upload.id) as hold:
             try:
                 return await self._bodies.take(hold, upload, entry, source, wanted)
             except BaseException as error:
@@ -132,7 +138,7 @@ class UploadService:
         limits = await self.ledger.limits_of(upload)
         judge_early(append, upload, limits, self.clock())
         async with self.ledger.held(id) as hold:
-            upload = await self.ledger.settled(await self.ledger.load(id))
+            upload = await self.ledger.settled(await self.ledger.load(id), hold)
             room = judge_append(append, upload, limits, self.clock())
             if upload.is_complete:
                 return upload
@@ -151,7 +157,7 @@ class UploadService:
         # A client that sends several chunks side by side must not cut off the one whose turn it is.
         check_order(chunk, upload)
         async with self.ledger.held(id) as hold:
-            upload = await self.ledger.settled(await self.ledger.load(id))
+            upload = await self.ledger.settled(await self.ledger.load(id), hold)
             check_usable(upload, self.clock())
             if judge_chunk(chunk, upload) is Placement.COMPARE:
                 return await self._compare(hold, upload, chunk, source)
@@ -183,8 +189,8 @@ class UploadService:
             DigestMismatch: status 422; the upload has failed and cannot be downloaded.
         """
         judge_write(caller, await self.ledger.load(id))
-        async with self.ledger.held(id):
-            upload = await self.ledger.settled(await self.ledger.load(id))
+        async with self.ledger.held(id) as hold:
+            upload = await self.ledger.settled(await self.ledger.load(id), hold)
             check_usable(upload, self.clock())
             if upload.length is None and upload.kind is not Kind.FINAL:
                 upload = replace(upload, length=upload.offset)
@@ -237,8 +243,8 @@ class UploadService:
         The whole offset is a promise, told only once the record is written: whoever is about to write it does so now,
         and where its process died it is done here.
         """
-        async with self.ledger.held(upload.id):
-            return await self.ledger.settled(await self.ledger.load(upload.id))
+        async with self.ledger.held(upload.id) as hold:
+            return await self.ledger.settled(await self.ledger.load(upload.id), hold)
 
     async def download(self, id: str, caller: Caller) -> Upload:
         """The record of an upload whose bytes may be read."""
@@ -280,8 +286,8 @@ class UploadService:
             offset = await self.ledger.stored(upload)
             if offset == upload.offset and offset != upload.length and not upload.unverified:
                 return False
-            async with self.ledger.held(upload.id, take_over=False):
-                await self.ledger.settled(await self.ledger.load(upload.id))
+            async with self.ledger.held(upload.id, take_over=False) as hold:
+                await self.ledger.settled(await self.ledger.load(upload.id), hold)
         except Refusal as refusal:
             log.debug("%s is left as it is: %s", upload.id, refusal)
             return False

@@ -113,6 +113,18 @@ class Store(Protocol):
         """
         ...
 
+    async def add(self, id: str, offset: int, data: bytes, *, is_new: bool = False) -> None:
+        """What `append`, one `write` and `close` do, in one step; for data that is here as a whole.
+
+        Args:
+            is_new: with `create` before it; `offset` is 0.
+        Raises:
+            Conflict: as `append`, or `create`.
+            OutOfSpace, Unavailable: nothing of it is stored, or an upload that is new not made.
+        Cancelled: it is stored all the same.
+        """
+        ...
+
     async def size(self, id: str) -> int:
         """Bytes stored at this moment, also while a writer is at work."""
         ...

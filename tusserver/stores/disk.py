@@ -70,14 +70,15 @@ def make_ready(folder: Path) -> None:
             raise Unavailable(f"the upload folder {folder} cannot be written to: {error.strerror}") from error
 
 
-def create_file(path: Path) -> None:
+def create_file(path: Path) -> int:
+    """Make a file; gives its descriptor."""
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
     try:
-        os.close(open_file(path, flags))
+        return open_file(path, flags)
     except FileNotFoundError:
         with suppress(FileExistsError):  # made by another process this moment
             path.parent.mkdir(0o700)
-        os.close(open_file(path, flags))
+        return open_file(path, flags)
 
 
 def open_at(path: Path, offset: int) -> int:
@@ -107,6 +108,18 @@ def write_at(descriptor: int, buffers: list[memoryview], offset: int) -> int:
     if rest:
         buffers[0] = buffers[0][rest:]
     return written
+
+
+def write_whole(descriptor: int, data: bytes, offset: int) -> None:
+    """Write all of the data at the end of a file, which is `offset` long, or nothing."""
+    rest = views([data])
+    reached = offset
+    try:
+        while rest:
+            reached += write_at(descriptor, rest, reached)
+    except BaseException:
+        os.ftruncate(descriptor, offset)
+        raise
 
 
 def views(buffers: Sequence[Buffer]) -> list[memoryview]:

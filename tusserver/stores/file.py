@@ -60,21 +60,38 @@ class FileStore:
         self._puller.close()
 
     async def create(self, id: str) -> None:
-        def job() -> None:
-            try:
-                disk.create_file(path_of(self.folder, id))
-            except FileExistsError as error:
-                raise Conflict("there is such an upload already") from error
-            except FileNotFoundError as error:
-                raise Unavailable("the upload folder is not there") from error
+        await self._run(self._quick, lambda: os.close(self._create(id)))
 
-        await self._run(self._quick, job)
+    def _create(self, id: str) -> int:
+        try:
+            return disk.create_file(path_of(self.folder, id))
+        except FileExistsError as error:
+            raise Conflict("there is such an upload already") from error
+        except FileNotFoundError as error:
+            raise Unavailable("the upload folder is not there") from error
 
     async def append(self, id: str, offset: int) -> Writer:
         path = path_of(self.folder, id)
         self.unsettle(id, offset)
         opened = await self._run(self._quick, partial(disk.open_at, path, offset), os.close)
         return FileWriter(self, id, opened, offset)
+
+    async def add(self, id: str, offset: int, data: bytes, *, is_new: bool = False) -> None:
+        path = path_of(self.folder, id)
+        self.unsettle(id, offset)
+
+        def job() -> None:
+            opened = self._create(id) if is_new else disk.open_at(path, offset)
+            try:
+                disk.write_whole(opened, data, offset)
+            except BaseException:
+                if is_new:
+                    path.unlink()
+                raise
+            finally:
+                os.close(opened)
+
+        await self._run(self._writes, job)
 
     async def size(self, id: str) -> int:
         path = path_of(self.folder, id)

@@ -47,6 +47,14 @@ class MemoryStore:
         del file.data[offset:]
         return MemoryWriter(self, file)
 
+    async def add(self, id: str, offset: int, data: bytes, *, is_new: bool = False) -> None:
+        if self.room(len(data)) < len(data):
+            raise OutOfSpace("the memory set aside is full")
+        if is_new:
+            await self.create(id)
+        writer = await self.append(id, offset)
+        await writer.write([data])
+
     async def size(self, id: str) -> int:
         return len(self._file(id).data)
 

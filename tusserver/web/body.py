@@ -80,6 +80,13 @@ class RequestBody:
             if self._wire is not None:
                 self._wire.wake()
 
+    def held(self) -> bytes | None:
+        """All of it, as soon as the parser has it."""
+        content = self._content
+        if self._stop is not None or not content.is_eof() or content.exception() is not None:
+            return None
+        return left_over(content) if self._request.can_read_body else b""
+
     async def read(self) -> bytes:
         """What has arrived, b"" at the end."""
         if self._ending is not None:

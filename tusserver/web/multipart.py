@@ -117,6 +117,10 @@ class PartBody(RequestBody):
         """The client was told to go on before the form was read."""
         self._last = self._loop.time()
 
+    def held(self) -> bytes | None:
+        """Not before the form around the part was read."""
+        return None
+
     @property
     def pourable(self) -> int:
         """None: the form around the part has to be read too."""

@@ -232,3 +232,14 @@ async def test_whoever_takes_over_a_file_that_is_arriving_ends_the_act(rest: Res
         return not await listed(rest) and not stored(tmp_path)
 
     await until(is_gone)
+
+
+async def test_the_types_that_the_operator_takes_hold_for_images_too(
+    aiohttp_client: AiohttpClient, tmp_path: Path
+) -> None:
+    rest = await server_of(aiohttp_client, tmp_path, allowed_types=("image/jpeg",))
+    reply = await sent(rest, ("a.jpg", JPEG), ("b.png", PNG))
+    assert refused(reply) == (415, "type-not-allowed")
+    assert stored(tmp_path) == []
+    assert await listed(rest) == []
+    assert len(await taken(rest, ("a.jpg", JPEG))) == 1

@@ -109,6 +109,18 @@ def test_the_gallery_is_remembered(page: ServerPage, own_server: RunningServer) 
     page.wait(css="#rows", state="hidden")
 
 
+def test_an_image_that_has_the_name_of_another_before_it_is_not_taken_for_that_one(
+    page: ServerPage, own_server: RunningServer
+) -> None:
+    send(own_server, ("photo.jpg", jpeg(40, 30)))
+    open_gallery(page, own_server.url, 1)
+    assert ask("DELETE", own_server.url + "/api/images/photo.jpg").status == 204
+    [told] = send(own_server, ("photo.jpg", jpeg(60, 20)))
+    assert told["stored_filename"] == "photo.jpg"
+    page.click(role="button", name="Refresh the list")
+    wait_until(lambda: [one["width"] for one in page.images(".tile img")] == [60])
+
+
 def test_an_image_whose_thumbnail_cannot_be_had_keeps_its_place(page: ServerPage, own_server: RunningServer) -> None:
     three(own_server)
     page.open(own_server.url)

@@ -41,7 +41,7 @@ SCHEMAS: dict[str, Schema] = {
     "ZipForm": {
         "type": "object",
         "description": "Every file counts, whatever its field is called.",
-        "properties": {"files": several({"type": "string", "contentMediaType": "application/octet-stream"})},
+        "properties": {"files": several(BYTES)},
     },
 }
 ANSWERS = {

@@ -27,6 +27,7 @@ from tusserver.protocol.errors import Unavailable
 from tusserver.protocol.ids import RANDOM_BYTES, make_id
 from tusserver.protocol.rules import Limits
 from tusserver.protocol.uploads import Upload
+from tusserver.scanner import Clamd
 from tusserver.service import Backends, Names, Policy, UploadService
 from tusserver.settings import Auth, Settings
 from tusserver.stores.file import FileStore
@@ -70,6 +71,7 @@ def _put_together(settings: Settings) -> _Parts:
         infos=infos,
         locker=HostLocker(lambda id: path_of(folder / BYTES, id), folder / SOCKETS),
         accounts=SqliteAccounts(infos),
+        scanner=None if settings.clamd is None else Clamd(settings.clamd),
     )
     policy = Policy(
         limits=Limits(settings.max_size, _span(settings.expires_after)),

@@ -31,8 +31,7 @@ Job = Mapping[str, Any]
 
 
 def limit(bounds: Bounds) -> None:
-    """Hold this process to the memory of one image, to no core dumps, few descriptors, and the least priority."""
-    os.nice(19)
+    """Hold this process to the memory of one image, to no core dumps and few descriptors."""
     memory = memory_for(bounds)
     written = max(LARGEST_MADE, bounds.max_size)
     for what, most in (
@@ -126,6 +125,7 @@ def main() -> None:
     end_with_parent()
     limit_processes()
     do = doer(bounds)
+    os.nice(19)  # from here on: somebody waits for this process to begin
     out = lines()
     out.write(b'{"ready": true}\n')
     for line in sys.stdin.buffer:

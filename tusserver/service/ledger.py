@@ -88,7 +88,7 @@ class Ledger:
     Attributes:
         follow: what follows a completion.
         on_complete: hears of each completion once, as soon as it is written; what is to be done is in the records.
-        on_removed: hears the id of each upload whose record is removed.
+        on_removed: hears of each upload that was removed with its bytes.
     """
 
     def __init__(self, backends: Backends, policy: Policy, clock: Callable[[], datetime], digests: Workers) -> None:
@@ -98,7 +98,7 @@ class Ledger:
         self.checks = Checks(self.store, self.accounts, digests, policy.types)
         self.scans = Scans(backends.scanner, self.store, complete=self._complete_clean, condemn=self._condemn)
         self.on_complete: Callable[[Upload], None] = lambda upload: None
-        self.on_removed: Callable[[str], None] = lambda id: None
+        self.on_removed: Callable[[Upload], None] = lambda upload: None
         self.follow: Callable[[Upload], Awaitable[None]] = self.replace_others
         self._completed: dict[str, Upload] = {}  # by those that hold them
 
@@ -335,6 +335,7 @@ class Ledger:
                 await self.infos.save(replace(upload, expires_at=self.clock()))
         freed = await self.store.delete(upload.id)
         await self.forget(upload.id)
+        self.on_removed(upload)
         return freed
 
     async def forget(self, id: str) -> None:
@@ -343,7 +344,6 @@ class Ledger:
         self.scans.forget(id)
         with suppress(NotFound):
             await self.infos.delete(id)
-        self.on_removed(id)
         for final in await self.infos.finals_of(id):
             await self._fail(final.id)
 

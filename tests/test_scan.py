@@ -4,66 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import FormData
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from pytest_aiohttp import AiohttpClient
 
 from tests.clamd import EICAR, SIGNATURE, Peer, peer
+from tests.content_corpus import picture
 from tests.rest_client import RestClient, refused, said
+from tests.scan_house import AWAY, BAD, GOOD, INFECTED, House, a_site
 from tests.test_announce import until
-from tests.tus_client import STREAM, Reply, TusClient, sha1
-from tusserver.app import make_app
-from tusserver.protocol.uploads import State, Upload
-from tusserver.settings import Settings
-from tusserver.web.site import SITE
-
-BAD = b"x" * 100 + EICAR + b"y" * 100
-GOOD = b"z" * len(BAD)
-INFECTED, AWAY = (422, "infected"), (503, "scanner-away")
-
-
-@dataclass(slots=True)
-class House:
-    """A server in this process, with a clamd that does as it is told."""
-
-    app: web.Application
-    tus: TusClient
-    rest: RestClient
-    clamd: Peer
-
-    async def record(self, path: str) -> Upload:
-        return await self.app[SITE].backends.infos.load(path.rsplit("/", 1)[1])
-
-    async def state(self, path: str) -> State:
-        return (await self.record(path)).state
-
-    async def is_in(self, path: str, state: State) -> bool:
-        return await self.state(path) is state
-
-    async def size(self, path: str) -> int:
-        return await self.app[SITE].backends.store.size(path.rsplit("/", 1)[1])
-
-    async def count(self) -> tuple[int, int]:
-        """Records, and places in the store."""
-        site = self.app[SITE]
-        return len((await site.backends.infos.page()).uploads), len([one async for one in site.backends.store.scan()])
-
-    def patch_in_the_background(self, path: str, offset: int, data: bytes) -> asyncio.Task[Reply]:
-        return asyncio.create_task(self.tus.patch(path, offset, data))
-
-    async def scanning(self, streams: int = 1) -> None:
-        """Wait until clamd has begun so many streams and holds one of them."""
-        await until(lambda: len(self.clamd.streams) == streams and self.clamd.present > 0)
-
-
-def a_site(folder: Path, clamd: Peer, **chosen: Any) -> web.Application:
-    return make_app(Settings(upload_folder=folder / "uploads", clamd=clamd.address, lock_timeout=0.2, **chosen))
+from tests.tus_client import STREAM, TusClient, sha1
+from tusserver.protocol.uploads import State
 
 
 @pytest.fixture
@@ -342,52 +300,7 @@ async def test_what_fell_over_on_the_way_is_not_looked_at(house: House) -> None:
     assert (await house.tus.patch(path, 0, GOOD, Upload_Checksum=sha1(GOOD))).status == 204
 
 
-# starting and stopping
-
-
-async def test_what_was_not_looked_at_is_after_the_next_start_which_does_not_wait_for_it(
-    aiohttp_client: AiohttpClient, tmp_path: Path, clamd: Peer
-) -> None:
-    house = House(app := a_site(tmp_path, clamd), tus := TusClient(await aiohttp_client(app)), RestClient(tus), clamd)
-    clamd.may_answer.clear()
-    paths = [await tus.create(len(data)) for data in (GOOD, BAD)]
-    patches = [house.patch_in_the_background(path, 0, data) for path, data in zip(paths, (GOOD, BAD), strict=True)]
-    await house.scanning(2)
-    async with asyncio.timeout(10):
-        await tus.client.close()
-    await asyncio.gather(*patches, return_exceptions=True)
-    async with asyncio.timeout(3):
-        tus = TusClient(await aiohttp_client(app := a_site(tmp_path, clamd)))
-    house = House(app, tus, RestClient(tus), clamd)
-    await house.scanning(4)
-    assert refused(await tus.get(paths[0])) == (409, "upload-incomplete")
-    clamd.may_answer.set()
-    await until(lambda: house.is_in(paths[0], State.COMPLETE))
-    await until(lambda: house.is_in(paths[1], State.FAILED))
-    assert await house.size(paths[1]) == 0
-
-
-async def test_without_a_scanner_what_waited_for_one_is_complete_after_the_start(
-    aiohttp_client: AiohttpClient, tmp_path: Path, clamd: Peer
-) -> None:
-    clamd.says = b"no"
-    tus = TusClient(await aiohttp_client(a_site(tmp_path, clamd)))
-    path = await tus.create(len(GOOD))
-    assert refused(await tus.patch(path, 0, GOOD)) == AWAY
-    await tus.client.close()
-    tus = TusClient(await aiohttp_client(make_app(Settings(upload_folder=tmp_path / "uploads"))))
-    assert (await tus.get(path)).body == GOOD
-
-
-async def test_durability_always_holds_for_what_waits_for_a_scan(
-    aiohttp_client: AiohttpClient, tmp_path: Path, clamd: Peer
-) -> None:
-    tus = TusClient(await aiohttp_client(a_site(tmp_path, clamd, durability="always")))
-    path = await tus.create(len(GOOD))
-    assert (await tus.patch(path, 0, GOOD)).status == 204
-    parts = [await tus.create(len(GOOD), GOOD, Upload_Concat="partial")]
-    made = await tus.send("POST", "/files/", {"Upload-Concat": f"final;{parts[0]}"})
-    assert (await tus.get(made.headers["Location"])).body == GOOD
+# links and images
 
 
 async def test_uploads_by_a_link_are_looked_at_too(house: House) -> None:
@@ -395,3 +308,23 @@ async def test_uploads_by_a_link_are_looked_at_too(house: House) -> None:
     assert (await house.tus.send("POST", link, {"Upload-Length": "5"} | STREAM, b"hello")).status == 201
     told = {"Upload-Length": str(len(BAD)), "Upload-Metadata": f"filename {base64.b64encode(b'b').decode()}"}
     assert refused(await house.tus.send("POST", link, told | STREAM, BAD)) == INFECTED
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+async def test_an_image_with_a_virus_is_refused_with_all_that_came_along(house: House, suffix: str) -> None:
+    made = io.BytesIO()
+    if suffix == "png":
+        told = PngInfo()
+        told.add_text("Comment", EICAR.decode())
+        Image.new("RGB", (9, 9)).save(made, "PNG", pnginfo=told)
+    else:
+        Image.new("RGB", (9, 9)).save(made, "JPEG", comment=EICAR)
+    form = FormData()
+    form.add_field("files", io.BytesIO(picture("PNG")), filename="good.png")
+    form.add_field("files", io.BytesIO(made.getvalue()), filename=f"bad.{suffix}")
+    assert refused(await house.rest.send("POST", "/api/upload", form)) == INFECTED
+    assert await house.count() == (0, 0)
+    form = FormData()
+    form.add_field("files", io.BytesIO(picture("PNG")), filename="good.png")
+    assert (await house.rest.send("POST", "/api/upload", form)).status == 200
+    assert len(house.clamd.streams) == 3

@@ -271,8 +271,10 @@ SCHEMAS: dict[str, Schema] = {
             "server": {"enum": ["ok", "stopping"]},
             "database": {"enum": ["ok", "away"]},
             "store": {"enum": ["ok", "full", "away"]},
+            "scanner": told({"enum": ["ok", "away"]}, "Where uploads are looked at for viruses."),
         },
-        {"status": "ready", "server": "ok", "database": "ok", "store": "ok"},
+        {"status": "ready", "server": "ok", "database": "ok", "store": "ok", "scanner": "ok"},
+        optional=("scanner",),
     ),
     "Document": {"type": "object"},
 }  # fmt: skip

@@ -25,8 +25,9 @@ NAME = "files.zip"
 MOST_FILES = 10_000
 # What a form says about one file besides its bytes, at most.
 FRAMING = 1024
-# What is held for each file besides its bytes, and for each request besides its files and the first few of them.
-PER_FILE, PER_REQUEST, FEW = 2048, 1 << 20, 256
+# What is held for each file besides its bytes; for each request besides its files and the first few of them, and by
+# those that are refused meanwhile and still send.
+PER_FILE, FEW, PER_REQUEST = 2048, 256, 4 << 20
 # What is compressed in one step, and how many a thread makes before another request has its turn.
 PIECE = 1 << 16
 STEPS = 4

@@ -32,7 +32,7 @@ run: $(VENV)/.runtime assets ## start the server on http://127.0.0.1:5000 (FLAGS
 
 test: lint types tests ## everything that needs only Python: what must be green before a commit
 
-test-all: engines $(VENV)/.dev assets $(CLIENTS)/node_modules/.package-lock.json ## the rest: browsers, Node, nginx, curl, the package
+test-all: engines $(VENV)/.dev assets $(CLIENTS)/node_modules/.package-lock.json ## the rest: browsers, Node, nginx, clamd, curl, the package
 	$(PYTEST) -m engines
 
 test-exhaustive: $(VENV)/.dev ## what takes minutes and finds little more: every ordering of two protocols on one upload
@@ -94,12 +94,12 @@ $(CLIENTS)/node_modules/.package-lock.json: $(CLIENTS)/package-lock.json
 
 engines: ## say which of the programs that `make test-all` needs are missing
 	@missing=""; \
-	for tool in curl nginx node npm; do \
+	for tool in curl nginx clamd node npm; do \
 	  PATH="$$PATH:/usr/sbin:/sbin" command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	test -x "$${CHROMIUM:-/usr/bin/chromium}" || missing="$$missing chromium"; \
 	if [ -n "$$missing" ]; then \
 	  echo "make test-all needs programs that are not here:$$missing"; \
-	  echo "on Debian and Ubuntu: apt-get install$$(echo "$$missing" | sed 's/ node\b/ nodejs/')"; \
+	  echo "on Debian and Ubuntu: apt-get install$$(echo "$$missing" | sed 's/ node\b/ nodejs/; s/ clamd\b/ clamav-daemon/')"; \
 	  exit 1; fi; \
 	node -e 'process.exit(+(parseInt(process.versions.node) < 20))' || { \
 	  echo "make test-all needs Node 20 or newer; this is $$(node --version)"; exit 1; }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import TracebackType
 
 # Put together here, so that no scanner takes the tests for a virus.
 EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-" + b"ANTIVIRUS-TEST-FILE!$H+H*"
@@ -114,3 +116,38 @@ async def peer() -> AsyncIterator[Peer]:
         made.may_take.set()
         made.may_answer.set()
         await made.stop()
+
+
+class PeerInBackground:
+    """A peer with an event loop of its own, for tests that have none."""
+
+    def __init__(self) -> None:
+        self.peer = Peer()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def __enter__(self) -> PeerInBackground:
+        self._thread.start()
+        self.answer(at_once=True)
+        self._loop.call_soon_threadsafe(self.peer.may_take.set)
+        asyncio.run_coroutine_threadsafe(self.peer.begin(), self._loop).result()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.answer(at_once=True)
+        asyncio.run_coroutine_threadsafe(self.peer.stop(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _end(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    def answer(self, *, at_once: bool) -> None:
+        """Answer streams as soon as they have come, or none of them until then."""
+        change = self.peer.may_answer.set if at_once else self.peer.may_answer.clear
+        self._loop.call_soon_threadsafe(change)

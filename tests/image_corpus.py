@@ -108,7 +108,7 @@ def _colours() -> Iterator[Odd]:
 
 
 def _inside() -> Iterator[Odd]:
-    yield _good("60 kB of Exif", "a.jpg", make.with_exif((0x927C, bytes(60000))))
+    yield _good("60 kB of Exif", "a.jpg", jpeg(exif=make.exif((0x927C, bytes(60000)))))
     yield _good("rubbish for Exif", "a.jpg", make.with_segment(0xE1, b"Exif\0\0" + b"\xff" * 100))
     yield _good("Exif that goes round in a circle", "a.jpg", make.looping_exif())
     yield _good("half an Exif in a PNG", "a.png", png(chunk(b"eXIf", b"MM\0*\0\0\0\x08\xff\xff")))

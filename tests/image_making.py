@@ -48,11 +48,17 @@ def jpeg(width: int = 40, height: int = 30, **options: Any) -> bytes:
     return saved(picture(width, height), "JPEG", **options)
 
 
+def exif(*tags: tuple[int, Any]) -> bytes:
+    """A directory of Exif with these tags."""
+    made = Image.Exif()
+    for tag, value in tags:
+        made[tag] = value
+    return made.tobytes()
+
+
 def turned(orientation: int, kind: str = "JPEG") -> bytes:
     """40 × 30 stored pixels and a word on how to turn them."""
-    exif = Image.Exif()
-    exif[ORIENTATION] = orientation
-    return saved(picture(), kind, exif=exif.tobytes())
+    return saved(picture(), kind, exif=exif((ORIENTATION, orientation)))
 
 
 def srgb() -> bytes:
@@ -151,14 +157,6 @@ def with_segment(marker: int, data: bytes) -> bytes:
     """A JPEG file with one more segment at its beginning."""
     whole = jpeg()
     return whole[:2] + struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data + whole[2:]
-
-
-def with_exif(*tags: tuple[int, Any]) -> bytes:
-    """A JPEG file with tags of Exif."""
-    exif = Image.Exif()
-    for tag, value in tags:
-        exif[tag] = value
-    return jpeg(exif=exif.tobytes())
 
 
 def looping_exif() -> bytes:

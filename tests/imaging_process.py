@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import socket
 import sqlite3
 import sys
@@ -24,6 +25,8 @@ async def serve(folder: Path, file: Path) -> None:
     # Even what was made to be inherited, by a library that knows no better.
     for descriptor in (listening.fileno(), log.fileno()):
         os.set_inheritable(descriptor, True)
+    largest = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (largest, largest))
     images = Images(folder / "cache", Bounds(), timeout=60)
     await images.open()
     await images.inspect(file.with_name("small.png"))

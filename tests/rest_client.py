@@ -14,6 +14,7 @@ import jwt
 from aiohttp import FormData
 from pytest_aiohttp import AiohttpClient
 
+from tests.described import check_refusal
 from tests.tus_client import Reply, TusClient
 from tusserver.app import make_app
 from tusserver.settings import Auth, Settings
@@ -33,7 +34,10 @@ class RestClient:
         async with self.tus.client.request(method, path, headers=sent, data=body, allow_redirects=False) as answer:
             raw = await answer.read()
             is_problem = answer.content_type == "application/problem+json" and method != "HEAD"
-            return Reply(answer.status, answer.headers, raw, json.loads(raw) if is_problem else {})
+            problem = json.loads(raw) if is_problem else {}
+            if is_problem:
+                check_refusal(method, path, problem)
+            return Reply(answer.status, answer.headers, raw, problem)
 
     async def post(self, path: str, fields: Any) -> Reply:
         """A JSON document."""

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from pytest_aiohttp import AiohttpClient
 
+from tests.clamd import EICAR, peer
+from tests.clients.fronts import free_port
 from tests.image_client import BOUNDARY, END, FORM, JPEG, PNG, file, listed, part, sent, server_of, taken, until
-from tests.pictures import jpeg_of, noise, picture
+from tests.image_making import chunk
+from tests.pictures import jpeg_of, noise, opened, picture
 from tests.rest_client import RestClient, owners_of, refused, said
 from tests.test_access_doors import stored
 from tests.tus_client import TusClient
@@ -232,3 +235,44 @@ async def test_whoever_takes_over_a_file_that_is_arriving_ends_the_act(rest: Res
         return not await listed(rest) and not stored(tmp_path)
 
     await until(is_gone)
+
+
+async def test_of_two_files_none_is_kept_when_the_second_carries_a_virus_and_none_is_complete_before_that_is_known(
+    aiohttp_client: AiohttpClient, tmp_path: Path
+) -> None:
+    async with peer() as clamd:
+        rest = await server_of(aiohttp_client, tmp_path, clamd=clamd.address)
+        infected = PNG[:-12] + chunk(b"tEXt", b"Comment\0" + EICAR) + PNG[-12:]
+        assert opened(infected).size == (8, 6)
+        clamd.may_answer.clear()
+        act = asyncio.create_task(sent(rest, ("a.jpg", JPEG), ("b.png", infected)))
+
+        async def is_looked_at() -> bool:
+            return clamd.present == 1
+
+        await until(is_looked_at)
+        assert [one["status"] for one in await listed(rest)] == ["partial"]
+        clamd.may_answer.set()
+        assert refused(await act) == (422, "infected")
+        assert stored(tmp_path) == []
+        assert len(await taken(rest, ("a.jpg", JPEG))) == 1
+        assert len(clamd.streams) == 3
+
+
+async def test_without_anybody_to_look_for_viruses_nothing_of_a_form_is_kept(
+    aiohttp_client: AiohttpClient, tmp_path: Path
+) -> None:
+    rest = await server_of(aiohttp_client, tmp_path, clamd=f"127.0.0.1:{free_port()}")
+    assert refused(await sent(rest, ("a.jpg", JPEG), ("b.png", PNG))) == (503, "scanner-away")
+    assert stored(tmp_path) == []
+
+
+async def test_the_types_that_the_operator_takes_hold_for_images_too(
+    aiohttp_client: AiohttpClient, tmp_path: Path
+) -> None:
+    rest = await server_of(aiohttp_client, tmp_path, allowed_types=("image/jpeg",))
+    reply = await sent(rest, ("a.jpg", JPEG), ("b.png", PNG))
+    assert refused(reply) == (415, "type-not-allowed")
+    assert stored(tmp_path) == []
+    assert await listed(rest) == []
+    assert len(await taken(rest, ("a.jpg", JPEG))) == 1

@@ -40,24 +40,34 @@ def test_a_wasteful_file_becomes_smaller_and_stays_what_it_is(tmp_path: Path, da
 
 @pytest.mark.parametrize(
     "data",
-    [
-        jpeg(300, 200, quality=30, optimize=True),
-        saved(picture(), "PNG", optimize=True),
-        make.animated_webp(3),
-        make.apng(3),
-        saved(picture(mode="P"), "GIF"),
-        saved(picture(mode="CMYK"), "JPEG", quality=100),
-        make.png_of(make.header(50, 50, 16, make.GREY), bytes(101 * 50)),
-        make.png_of(make.header(50, 50, 16, make.COLOUR), bytes(301 * 50)),
-    ],
-    ids=["small JPEG", "small PNG", "WebP that moves", "PNG that moves", "GIF", "CMYK", "16 bits", "16 bits a colour"],
+    {
+        "small JPEG": jpeg(300, 200, quality=30, optimize=True),
+        "small JPEG with a profile": jpeg(300, 200, quality=30, optimize=True, icc_profile=make.srgb()),
+        "small PNG": saved(picture(), "PNG", optimize=True),
+        "WebP that moves": make.animated_webp(3),
+        "PNG that moves": make.apng(3),
+        "GIF": saved(picture(mode="P"), "GIF"),
+        "CMYK": saved(picture(mode="CMYK"), "JPEG", quality=100),
+        "16 bits": make.png_of(make.header(50, 50, 16, make.GREY), bytes(101 * 50)),
+        "16 bits a colour": make.png_of(make.header(50, 50, 16, make.COLOUR), bytes(301 * 50)),
+    }.values(),
 )
 def test_what_would_not_gain_by_it_is_left_alone(tmp_path: Path, data: bytes) -> None:
     assert optimised(tmp_path, data) == (None, None)
 
 
+def test_personal_data_go_even_if_the_file_is_none_the_smaller_for_it(tmp_path: Path) -> None:
+    for more in ({"comment": SECRET}, {"exif": make.exif((0x9003, SECRET.decode()))}, {"xmp": SECRET}):
+        data = jpeg(300, 200, quality=20, optimize=True, **more)
+        seen, made = optimised(tmp_path, data)
+        assert seen == Seen("image/jpeg", 300, 200)
+        assert made is not None
+        assert len(made) > len(data)
+        assert SECRET not in made
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
-def test_personal_data_go_even_if_the_file_is_none_the_smaller_for_it(tmp_path: Path, kind: str) -> None:
+def test_what_is_written_anew_tells_nothing_but_its_pixels_and_their_colours(tmp_path: Path, kind: str) -> None:
     seen, made = optimised(tmp_path, revealing(kind))
     assert seen is not None
     assert made is not None

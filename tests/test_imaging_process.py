@@ -61,6 +61,7 @@ def test_a_worker_has_its_limits_and_nothing_of_the_servers(tmp_path: Path) -> N
         assert limits["Max processes"] == "0"
         assert os.getpriority(os.PRIO_PROCESS, worker) == 19
         assert os.getsid(worker) == worker
+        assert Path(f"/proc/{worker}/oom_score_adj").read_text().strip() == "1000"
         environment = Path(f"/proc/{worker}/environ").read_text()
         assert {line.partition("=")[0] for line in environment.split("\0")} <= {
             *("PYTHONPATH", "LC_ALL", "MALLOC_ARENA_MAX", "LD_LIBRARY_PATH", "")

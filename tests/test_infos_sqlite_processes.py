@@ -115,6 +115,20 @@ async def test_of_processes_that_create_at_once_no_more_get_in_than_there_is_roo
     assert sorted(told) == [upload.id for upload in await infos.unfinished()]
 
 
+async def test_of_processes_that_begin_one_name_at_once_one_gets_in(infos: SqliteInfos, path: Path) -> None:
+    options = ("name=one_name",)
+    with (
+        process(*writing(path, "one-", count=200, tasks=25), *options) as one,
+        process(*writing(path, "two-", count=200, tasks=25), *options) as two,
+    ):
+        for started in (one, two):
+            pipe(started.stdin).close()
+        told = [line.strip() for started in (one, two) for line in pipe(started.stdout)]
+        assert [started.wait(20) for started in (one, two)] == [0, 0]
+    assert len(told) == 1
+    assert told == [upload.id for upload in await infos.unfinished()]
+
+
 @pytest.mark.parametrize("durable", [False, True])
 @pytest.mark.parametrize("told_before", [1, 150, 700])
 async def test_what_a_killed_process_acknowledged_is_there(path: Path, durable: bool, told_before: int) -> None:

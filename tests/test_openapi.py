@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pytest_aiohttp import AiohttpClient
 
-from tests.rest_client import RestClient, said
+from tests.rest_client import RestClient, owners_of, said
 from tests.tus_client import TusClient
 from tusserver.app import make_app, setup
-from tusserver.protocol.refusals import Refusal
+from tusserver.protocol.refusals import BodyCut
 from tusserver.settings import Settings
 from tusserver.web import tus
 from tusserver.web.openapi_problems import every_refusal
@@ -114,12 +114,74 @@ async def test_every_code_of_a_refusal_is_in_the_document_and_no_two_kinds_are_m
     assert [key for key, value in titles.items() if len(value) > 1] == []
 
 
-async def test_every_refusal_but_the_unspoken_is_told_at_some_route(rest: RestClient) -> None:
-    text = json.dumps(await document_of(rest))
+def operations_in(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Method, path and what is said of each operation."""
+    for path, operations in document["paths"].items():
+        for method, one in operations.items():
+            if method in HTTP_METHODS:
+                yield method, path, one
+
+
+async def test_every_refusal_is_described_where_it_can_occur(rest: RestClient) -> None:
+    told = set()
+    for _, _, one in operations_in(await document_of(rest)):
+        for status, answer in one["responses"].items():
+            schema = answer.get("content", {}).get("application/problem+json", {}).get("schema", {"allOf": []})
+            told |= {(int(status), code) for part in schema["allOf"] for code in _codes(part)}
     # Nobody hears of a body that was cut.
-    unspoken = {Refusal.code, "body-cut"}
-    missing = [kind.code for kind in every_refusal() if f"`{kind.code}`" not in text and kind.code not in unspoken]
-    assert missing == []
+    kinds = {(kind.status, kind.code) for kind in every_refusal() if kind is not BodyCut}
+    assert sorted(kinds - told) == []
+
+
+def _codes(schema: dict[str, Any]) -> list[str]:
+    codes: list[str] = schema.get("properties", {}).get("code", {}).get("enum", [])
+    return codes
+
+
+async def test_every_operation_has_a_summary_a_known_tag_and_answers_with_a_text(rest: RestClient) -> None:
+    document = await document_of(rest)
+    tags = [tag["name"] for tag in document["tags"]]
+    for method, path, one in operations_in(document):
+        where = f"{method} {path}"
+        assert one["summary"], where
+        assert not one["summary"].endswith("."), where
+        assert [tag in tags for tag in one["tags"]] == [True], where
+        assert any(status < "400" for status in one["responses"]), where
+        assert all(answer["description"] for answer in one["responses"].values()), where
+
+
+async def test_to_head_no_answer_has_a_body_and_what_passes_by_itself_is_423(rest: RestClient) -> None:
+    heads = [one for method, _, one in operations_in(await document_of(rest)) if method == "head"]
+    assert [answer for one in heads for answer in one["responses"].values() if "content" in answer] == []
+    problems = {
+        status: answer["description"]
+        for one in heads
+        for status, answer in one["responses"].items()
+        if (status >= "500" or status == "429") and "`" in answer["description"]
+    }
+    assert problems == {}
+
+
+async def test_a_token_is_asked_for_where_one_is_needed_and_none_is_where_the_server_is_open(
+    aiohttp_client: AiohttpClient, tmp_path: Path, rest: RestClient
+) -> None:
+    closed = (await owners_of(aiohttp_client, tmp_path / "closed"))["ann"]
+    said_open, said_closed = await document_of(rest), await document_of(closed)
+    needed = {f"{method} {path}" for method, path, one in operations_in(said_closed) if "security" in one}
+    assert {"post /upload/start", "patch /files/{id}", "get /download/{filename}", "delete /links/{id}"} <= needed
+    assert needed.isdisjoint({"post /auth/token", "head /files/{id}", "get /health", "post /links/{id}/", "get /docs"})
+    for _, _, one in operations_in(said_closed):
+        assert one.get("security", [{"bearer": []}]) == [{"bearer": []}]
+    assert {
+        f"{method} {path}" for method, path, one in operations_in(said_open) if {} in one.get("security", [])
+    } == needed
+
+
+async def test_the_server_is_where_its_operator_says_it_is(aiohttp_client: AiohttpClient, tmp_path: Path) -> None:
+    app = web.Application()
+    setup(app, Settings(upload_folder=tmp_path / "uploads", base_url="https://example.com/up/"), prefix="/transfer")
+    rest = RestClient(TusClient(await aiohttp_client(app)))
+    assert (await document_of(rest, "/transfer"))["servers"] == [{"url": "https://example.com/up/transfer"}]
 
 
 def resolved(document: dict[str, Any], schema: Any) -> Any:

@@ -66,7 +66,7 @@ def test_a_known_digest_that_does_not_parse_is_422(digest: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["a", "a/b", "naïve.bin", ".hidden", "a..b", "...", "a b", "%2e", "\u202ea", "a" * 1024]
+    "name", ["a", "a/b", "naïve.bin", ".hidden", "a..b", "...", "a b", "%2e", "\u200ea", "a" * 1024]
 )
 def test_a_filename_that_names_something_is_taken_as_it_is(name: str) -> None:
     assert parse_filename(name) == name

@@ -80,8 +80,7 @@ async def test_a_stream_that_is_too_long_for_clamd_is_not_clean_and_the_operator
     clamd: Peer,
 ) -> None:
     clamd.limit = 100_000
-    told = await why_not(Clamd(clamd.address), endless(b"x" * 65536, 1000))
-    assert "StreamMaxLength" in told or "broke off" in told  # a reset may overtake the answer
+    assert "StreamMaxLength" in await why_not(Clamd(clamd.address), endless(b"x" * 65536, 1000))
     assert clamd.streams[0] < 1_000_000
 
 
@@ -103,7 +102,7 @@ async def test_an_answer_that_is_no_verdict_counts_as_none(clamd: Peer, said: by
 
 async def test_clamd_that_says_nothing_is_not_waited_for_for_ever(clamd: Peer) -> None:
     clamd.may_answer.clear()
-    assert "in time" in await why_not(Clamd(clamd.address, patience=0.1), pieces(b"hello"))
+    assert "said nothing" in await why_not(Clamd(clamd.address, patience=0.1), pieces(b"hello"))
 
 
 async def test_clamd_that_takes_nothing_is_not_waited_for_for_ever(clamd: Peer) -> None:

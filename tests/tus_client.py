@@ -12,6 +12,8 @@ from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient
 from multidict import CIMultiDictProxy
 
+from tests.described import check_refusal
+
 VERSION = {"Tus-Resumable": "1.0.0"}
 STREAM = {"Content-Type": "application/offset+octet-stream"}
 
@@ -45,7 +47,10 @@ class TusClient:
         async with self.client.request(method, path, headers=sent, data=body, allow_redirects=False) as answer:
             raw = await answer.read()
             is_problem = answer.content_type == "application/problem+json" and method != "HEAD"
-            return Reply(answer.status, answer.headers, raw, await answer.json(content_type=None) if is_problem else {})
+            problem = await answer.json(content_type=None) if is_problem else {}
+            if is_problem:
+                check_refusal(method, path, problem)
+            return Reply(answer.status, answer.headers, raw, problem)
 
     async def create(self, length: int | None = None, body: bytes | None = None, **headers: str) -> str:
         """The path of a new upload; names of headers with underscores."""

@@ -27,14 +27,18 @@ def put(folder: Path, *files: tuple[str | None, int | bytes], crc32: int | None 
         files: names, and the bytes of each or the size of a hole.
         crc32: known of all of them, None: of none.
     """
+    return asyncio.run(put_beside(folder, *files, crc32=crc32))
+
+
+async def put_beside(folder: Path, *files: tuple[str | None, int | bytes], crc32: int | None = None) -> list[str]:
+    """The same where an event loop runs."""
     ids = [make_id(secrets.token_bytes(RANDOM_BYTES)) for _ in files]
     for id, (_, content) in zip(ids, files, strict=True):
         path = path_of(folder / BYTES, id)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
             file.truncate(content) if isinstance(content, int) else file.write(content)
-    records = [_record(id, *file, crc32) for id, file in zip(ids, files, strict=True)]
-    asyncio.run(_enter(folder, records))
+    await _enter(folder, [_record(id, *file, crc32) for id, file in zip(ids, files, strict=True)])
     return ids
 
 

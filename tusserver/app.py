@@ -27,6 +27,7 @@ from tusserver.protocol.errors import Unavailable
 from tusserver.protocol.ids import RANDOM_BYTES, make_id
 from tusserver.protocol.rules import Limits
 from tusserver.protocol.uploads import Upload
+from tusserver.scanner import Clamd
 from tusserver.service import Backends, Names, Policy, UploadService
 from tusserver.settings import Auth, Settings
 from tusserver.stores.file import FileStore
@@ -36,7 +37,7 @@ from tusserver.web.announce import Announcer
 from tusserver.web.auth import AUTH, Authenticator
 from tusserver.web.cors import everywhere
 from tusserver.web.routes import add_routes, hiding_images
-from tusserver.web.site import Site
+from tusserver.web.site import SITE, Site
 from tusserver.web.zip_room import Zipping
 
 log = logging.getLogger("tusserver")
@@ -70,6 +71,7 @@ def _put_together(settings: Settings) -> _Parts:
         infos=infos,
         locker=HostLocker(lambda id: path_of(folder / BYTES, id), folder / SOCKETS),
         accounts=SqliteAccounts(infos),
+        scanner=None if settings.clamd is None else Clamd(settings.clamd),
     )
     policy = Policy(
         limits=Limits(settings.max_size, _span(settings.expires_after)),
@@ -194,7 +196,7 @@ async def _at_work(parts: _Parts, site: Site, announcer: Announcer) -> AsyncIter
         await site.zipping.close()
 
 
-def _site(parts: _Parts, settings: Settings, prefix: str) -> Site:
+def _site(parts: _Parts, settings: Settings, root: web.AbstractResource) -> Site:
     gallery = _gallery(parts.service, settings)
     return Site(
         settings,
@@ -206,7 +208,7 @@ def _site(parts: _Parts, settings: Settings, prefix: str) -> Site:
         Examiner(parts.service, gallery.consider),
         Zipping(settings.zip_max_size, settings.zip_memory),
         clock=_clock,
-        prefix=prefix.rstrip("/"),
+        root=root,
     )
 
 
@@ -216,18 +218,21 @@ def setup(app: web.Application, settings: Settings, *, prefix: str = "") -> None
     Args:
         prefix: path under which everything lies, for example ``"/uploads"``.
     Raises:
-        StartError: the public key of the settings cannot be read, or images would have the path of another route; when
-            the application starts, if the folder, the database or the keys cannot be used.
+        StartError: the application has one already, the public key of the settings cannot be read, or images would have
+            the path of another route; when the application starts, if the folder, the database or the keys cannot be
+            used.
 
     Where that application listens is not known here: `settings.auth` is judged by `settings.host`, so whoever listens
     on more than a loopback address sets one of the two.
     `checksum-trailer` is offered only where `Runner` runs the application: aiohttp drops trailers elsewhere.
     """
+    if SITE in app:
+        raise StartError("this application has a server already; make an application for each and use app.add_subapp")
     if (path := hiding_images(settings)) is not None:
         raise StartError(f"upload_url_path: {settings.upload_url_path} lies in {path}; images need a path of their own")
     parts = _put_together(settings)
     app[AUTH] = auth = _authenticator(settings)
-    site = _site(parts, settings, prefix)
+    site = _site(parts, settings, app.router.add_resource(prefix.rstrip("/") + "/"))
     announcer = Announcer(parts.service, settings.announce_hosts, site.address)
 
     def notice(upload: Upload) -> None:

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from tusserver import __version__
 from tusserver.app import StartError, is_loopback, make_app
+from tusserver.protocol.errors import Unavailable
 from tusserver.settings import Auth, Settings
 from tusserver.web.auth import AUTH
 from tusserver.web.inside import Runner
@@ -86,7 +87,7 @@ async def _serve(settings: Settings) -> None:
     await runner.setup()
     try:
         port = await _listen(runner, settings)
-        for line in [*_start_lines(settings, port), *await _access_lines(settings, app)]:
+        for line in [*_start_lines(settings, port), *await _access_lines(settings, app), *await _scanner_lines(app)]:
             print(line, flush=True)
         await stop.wait()
         log.info("stopping")
@@ -143,3 +144,14 @@ async def _access_lines(settings: Settings, app: web.Application) -> list[str]:
             f"  warning   there are no users, so nobody can upload: `tusserver user add NAME{folder}` makes one"
         )
     return lines
+
+
+async def _scanner_lines(app: web.Application) -> list[str]:
+    """Who looks for viruses, if anybody is to."""
+    scanner = app[SITE].backends.scanner
+    if scanner is None:
+        return []
+    try:
+        return [f"  scanner   clamd at {scanner.address} ({await scanner.version()})"]
+    except Unavailable:
+        return [f"  warning   clamd at {scanner.address} does not answer: no upload is completed until it does"]

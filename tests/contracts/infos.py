@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.contracts.infos_facts import FactsContract
+from tests.contracts.infos_names import NamesContract
 from tests.contracts.infos_questions import QuestionsContract
 from tests.contracts.infos_quotas import QuotasContract
 from tests.contracts.infos_values import START, a_link, add, an_upload, ids, new_id, seconds, walk
@@ -43,7 +44,7 @@ FULL = {
 NAMES = ["", " ", "a\0b", "日本語.png", "🦆", "e\u0301", "'; DROP TABLE uploads; --", "\udcff\udcfe.bin", "x" * 100_000]
 
 
-class InfosContract(QuestionsContract, QuotasContract, FactsContract):
+class InfosContract(QuestionsContract, QuotasContract, FactsContract, NamesContract):
     """Every promise of `tusserver.infos.base.Infos` that holds in one process."""
 
     # Records

@@ -57,6 +57,7 @@ class Act:
         Raises:
             BadExtension, NotAnImage: status 415.
             ImageTooLarge, TooLarge: status 413, as soon as too many bytes have come.
+            Infected: status 422; ScannerAway: status 503.
             Refusal: whatever else a new upload may be refused for.
         """
         rules, label = self._parts.rules, clean_filename(filename) or ""
@@ -72,6 +73,9 @@ class Act:
         upload = await self._ledger.load(id)
         if upload.offset != judged.size or not upload.is_open:
             raise Busy("another request is writing this upload")
+        # What else may refuse it when it is completed does so now, while nothing of the act is.
+        await self._ledger.checks.type(upload)
+        await self._ledger.scans.clear(upload)
         seen, size = await self._look(upload, suffix_of(label))
         upload = replace(upload, length=size, offset=0, state=State.PENDING, unverified=True)
         await self._ledger.save(upload)

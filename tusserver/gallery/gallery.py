@@ -135,15 +135,16 @@ class Gallery:
         await self._service.terminate(upload.id, caller)
         await self._images.forget(upload.id)
 
-    def forget(self, id: str) -> None:
-        """An upload was removed by whichever door: what was made of it goes too.
+    def forget(self, upload: Upload) -> None:
+        """An upload was removed by whichever door: what was made of it, if it is an image, goes too.
 
         It is tidiness: an image is found by its record, so nothing is shown of one that is gone. Where another process
         removed it, what was made of it stays in the cache until that needs the room.
         """
-        task = asyncio.get_running_loop().create_task(self._images.forget(id))
-        self._forgetting.add(task)
-        task.add_done_callback(self._forgetting.discard)
+        if upload.facts.image is not None:
+            task = asyncio.get_running_loop().create_task(self._images.forget(upload.id))
+            self._forgetting.add(task)
+            task.add_done_callback(self._forgetting.discard)
 
 
 def no_such_image() -> UploadNotFound:

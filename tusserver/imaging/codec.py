@@ -68,8 +68,7 @@ MODES = {
     WEBP: ("RGB", "RGBA"),
     AVIF: ("L", "RGB", "RGBA"),
 }
-# Resizing mixes colours, which is right only where each counts for as much as it is seen.
-PREMULTIPLIED = {"LA": "La", "RGBA": "RGBa"}
+WITH_OPACITY = ("LA", "RGBA")
 SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 # Whole pixels are dropped first as long as that leaves twice the size wanted: half the time, the same to the eye.
 REDUCING_GAP = 2.0
@@ -270,9 +269,7 @@ def _scaled(image: Image.Image, placement: Placement, *, is_sideways: bool) -> I
     plain = _plain(image)
     if size == plain.size and box == (0, 0, *size):
         return plain
-    weighted = plain.convert(PREMULTIPLIED[plain.mode]) if plain.mode in PREMULTIPLIED else plain
-    made = weighted.resize(size, Image.Resampling.LANCZOS, box, reducing_gap=REDUCING_GAP)
-    return made.convert(plain.mode) if made.mode != plain.mode else made
+    return plain.resize(size, Image.Resampling.LANCZOS, box, reducing_gap=REDUCING_GAP)
 
 
 def _plain(image: Image.Image) -> Image.Image:
@@ -282,13 +279,13 @@ def _plain(image: Image.Image) -> Image.Image:
     if image.mode == "CMYK":
         return image
     if image.has_transparency_data:
-        return image if image.mode in ("LA", "RGBA") else image.convert("RGBA")
+        return image if image.mode in WITH_OPACITY else image.convert("RGBA")
     return image if image.mode in ("L", "RGB") else image.convert("L" if image.mode == "1" else "RGB")
 
 
 def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """The colours as a screen shows them that knows no profiles. A profile that cannot be read is none."""
-    opaque = image.convert(image.mode[:-1]) if image.mode in PREMULTIPLIED else image
+    opaque = image.convert(image.mode[:-1]) if image.mode in WITH_OPACITY else image
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile or b""))
         if source.profile.xcolor_space.strip() != SPACES[opaque.mode]:
@@ -297,7 +294,7 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     except (OSError, ValueError, ImageCms.PyCMSError):
         return image.convert("RGB") if image.mode == "CMYK" else image
     assert made is not None
-    if image.mode in PREMULTIPLIED:
+    if image.mode in WITH_OPACITY:
         made.putalpha(image.getchannel("A"))
     return made
 
@@ -307,7 +304,7 @@ def _fitting(image: Image.Image, content_type: str) -> Image.Image:
     modes = MODES[content_type]
     if image.mode in modes:
         return image
-    if image.mode not in PREMULTIPLIED:
+    if image.mode not in WITH_OPACITY:
         return image.convert("RGB")
     if "RGBA" in modes:
         return image.convert("RGBA")

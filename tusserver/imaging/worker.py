@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -31,8 +32,7 @@ Job = Mapping[str, Any]
 
 
 def limit(bounds: Bounds) -> None:
-    """Hold this process to the memory of one image, to no core dumps, few descriptors, and the least priority."""
-    os.nice(19)
+    """Hold this process to the memory of one image, to no core dumps and few descriptors."""
     memory = memory_for(bounds)
     written = max(LARGEST_MADE, bounds.max_size)
     for what, most in (
@@ -45,6 +45,12 @@ def limit(bounds: Bounds) -> None:
         hard = resource.getrlimit(what)[1]
         least = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (least, least))
+
+
+def volunteer() -> None:
+    """Where a machine or a container runs out of memory, the kernel ends this process and not the server."""
+    with suppress(OSError):  # Linux has it
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def limit_processes() -> None:
@@ -123,9 +129,11 @@ def main() -> None:
     """Work until the input ends."""
     bounds = Bounds(*map(int, sys.argv[1:]))
     limit(bounds)
+    volunteer()
     end_with_parent()
     limit_processes()
     do = doer(bounds)
+    os.nice(19)  # from here on: somebody waits for this process to begin
     out = lines()
     out.write(b'{"ready": true}\n')
     for line in sys.stdin.buffer:

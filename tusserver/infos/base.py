@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from tusserver.protocol.errors import BackendError
+from tusserver.protocol.errors import BackendError, Conflict
 from tusserver.protocol.uploads import Facts, State, Upload
 
 UNFINISHED = frozenset((State.PENDING, State.RECEIVING))
@@ -66,6 +66,18 @@ class OverQuota(BackendError):
         self.limit, self.most = limit, most
 
 
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """What `Infos.newest` gave for an owner and a filename of unfinished uploads that nobody made by a link; `id` None:
+    there was none."""
+
+    id: str | None
+
+
+class NameTaken(Conflict):
+    """`Latest` is not so any more: somebody has begun or ended an upload of the name meanwhile."""
+
+
 class Infos(Protocol):
     """Records by upload id.
 
@@ -85,10 +97,15 @@ class Infos(Protocol):
         """Finish what waits, then disconnect."""
         ...
 
-    async def create(self, upload: Upload, *, durable: bool = False, quota: Quota | None = None) -> None:
+    async def create(
+        self, upload: Upload, *, durable: bool = False, quota: Quota | None = None, latest: Latest | None = None
+    ) -> None:
         """Add a record, and count it at the link it names.
 
+        Args:
+            latest: only if this is so of its owner and filename; None: whatever is.
         Raises:
+            NameTaken: it is not; of those who come at once with one `latest`, in whichever process, one gets in.
             OverQuota: its owner (None is one too) or its link has no room for it; however many come at once, in
                 whichever process, never more get in than there is room for.
             Conflict: the id exists; or `same_final` gives another one, for a `concat` that is not None, that has not

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from tusserver.accounts.base import Link
-from tusserver.infos.base import MINUTE, UNFINISHED, Infos, OverQuota, OwnedBy, Page, Quota
+from tusserver.infos.base import MINUTE, UNFINISHED, Infos, Latest, NameTaken, OverQuota, OwnedBy, Page, Quota
 from tusserver.infos.cursors import format_cursor, parse_cursor, to_micros
 from tusserver.protocol.errors import Conflict, NotFound
 from tusserver.protocol.uploads import Facts, Image, Kind, State, Upload
@@ -45,7 +45,13 @@ class MemoryInfos:
     async def close(self) -> None:
         """Nothing waits; the records stay, as they would in a file."""
 
-    async def create(self, upload: Upload, *, durable: bool = False, quota: Quota | None = None) -> None:
+    async def create(
+        self, upload: Upload, *, durable: bool = False, quota: Quota | None = None, latest: Latest | None = None
+    ) -> None:
+        if latest is not None:
+            now = await self.newest(upload.owner, upload.filename or "", list(UNFINISHED), by_link=False)
+            if latest != Latest(None if now is None else now.id):
+                raise NameTaken("the upload of this filename is another one now")
         is_named = upload.kind is Kind.FINAL and upload.concat is not None
         same = await self.same_final(upload) if is_named else None
         if same is not None and same.state is not State.FAILED and not same.is_expired(upload.created_at):

@@ -126,6 +126,11 @@ class Upload:
         return self.state in (State.PENDING, State.RECEIVING)
 
     @property
+    def is_withheld(self) -> bool:
+        """Every byte is stored, and something has still to look at them before it is complete."""
+        return self.is_open and self.offset > 0 and self.offset == self.length
+
+    @property
     def remaining(self) -> int | None:
         """Bytes still to come; None while the length is not known."""
         return None if self.length is None else self.length - self.offset

@@ -144,9 +144,9 @@ class Bodies:
         assert hold is not None
         source = source if held is None else HeldBody(held)
         # What has a digest is judged once that holds: a byte that fell over on the way is sent again and fails nothing.
-        lists = [] if wanted.is_checked or upload.offset >= ENOUGH else await self._ledger.types_of(upload)
+        lists = [] if wanted.is_checked or upload.offset >= ENOUGH else await self._ledger.checks.types_of(upload)
         if lists:
-            source = Watched(source, await self._ledger.head(upload), upload.content_type, lists)
+            source = Watched(source, await self._ledger.checks.head(upload), upload.content_type, lists)
         writer = await self._ledger.store.append(upload.id, upload.offset)
 
         async def mark() -> None:
@@ -189,18 +189,21 @@ class Bodies:
         if wanted.chunk is not None and is_kept and outcome.error is None:
             after = replace(after, last_chunk=Chunk(wanted.chunk, upload.offset, after.offset))
         if after.is_complete or upload.offset < ENOUGH <= after.offset:
-            await self._ledger.check_types(after)
+            await self._ledger.check_type(after)
+        after = self._ledger.before_scan(after)
         await self._ledger.check_whole(after)
         durable = self._ledger.is_durable(after)
         if durable:
             await placed.sync()
         if outcome.refusal is None or not entry.is_new:
             await entry.write(after, durable=durable)
+        if after.is_withheld:
+            self._ledger.scans.begin(after)
         if outcome.error is not None:
             raise outcome.error
         if outcome.refusal is not None:
             raise outcome.refusal
-        if not after.is_complete:
+        if after.offset != after.length:
             check_came_whole(outcome.ending, after)
         return after
 

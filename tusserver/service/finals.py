@@ -81,14 +81,14 @@ class Finals:
             BadParts, UploadGone, TooLarge: it can never be joined, which its record tells from now on.
         """
         ledger = self._ledger
-        if not upload.is_open or upload.is_expired(ledger.clock()):
+        if not upload.is_open or upload.is_withheld or upload.is_expired(ledger.clock()):
             return upload
         parts = await self._parts_of(upload)
         if parts is not None and not all(part.is_complete for part in parts):
             return _with_length(upload, parts)
         async with ledger.held(upload.id):
             stored = await ledger.load(upload.id)
-            if not stored.is_open:
+            if not stored.is_open or stored.is_withheld:
                 return stored
             try:
                 return await self._copy(stored, parts)

@@ -6,17 +6,15 @@ record that a crash left behind is put right when it is met.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 
 from tusserver.accounts.base import Accounts
-from tusserver.infos.base import Infos, OverQuota, Quota
+from tusserver.infos.base import Infos, Latest, OverQuota, Quota
 from tusserver.lockers.base import Hold, Locker
-from tusserver.protocol.checksums import Checksum, new_hasher
-from tusserver.protocol.content import check_content
+from tusserver.protocol.checksums import Checksum
 from tusserver.protocol.digests import DigestMismatch, parse_digest
 from tusserver.protocol.durability import Durability
 from tusserver.protocol.errors import Held, NotFound, OutOfSpace
@@ -31,9 +29,10 @@ from tusserver.protocol.refusals import (
     UploadNotFound,
 )
 from tusserver.protocol.rules import Limits, advanced, narrowed
-from tusserver.protocol.signatures import ENOUGH
 from tusserver.protocol.uploads import Kind, State, Upload
-from tusserver.service.sources import Ending, Source
+from tusserver.protocol.withheld import withheld
+from tusserver.service.checks import Checks
+from tusserver.service.scans import Scanner, Scans
 from tusserver.stores.base import Store
 from tusserver.workers import Workers
 
@@ -43,12 +42,13 @@ OF_NO_USE = (UploadFailed, DigestMismatch, ContentTypeMismatch, Infected)
 
 @dataclass(frozen=True, slots=True)
 class Backends:
-    """Where bytes, records, locks, users and links live."""
+    """Where bytes, records, locks, users and links live, and who knows viruses, if anybody is asked."""
 
     store: Store
     infos: Infos
     locker: Locker
     accounts: Accounts
+    scanner: Scanner | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +88,17 @@ class Ledger:
     Attributes:
         follow: what follows a completion.
         on_complete: hears of each completion once, as soon as it is written; what is to be done is in the records.
-        on_removed: hears the id of each upload whose record is removed.
+        on_removed: hears of each upload that was removed with its bytes.
     """
 
     def __init__(self, backends: Backends, policy: Policy, clock: Callable[[], datetime], digests: Workers) -> None:
         self.store, self.infos, self.locker = backends.store, backends.infos, backends.locker
         self.accounts = backends.accounts
         self.policy, self.clock = policy, clock
-        self._digests = digests
+        self.checks = Checks(self.store, self.accounts, digests, policy.types)
+        self.scans = Scans(backends.scanner, self.store, complete=self._complete_clean, condemn=self._condemn)
         self.on_complete: Callable[[Upload], None] = lambda upload: None
-        self.on_removed: Callable[[str], None] = lambda id: None
+        self.on_removed: Callable[[Upload], None] = lambda upload: None
         self.follow: Callable[[Upload], Awaitable[None]] = self.replace_others
         self._completed: dict[str, Upload] = {}  # by those that hold them
 
@@ -138,21 +139,26 @@ class Ledger:
                 await self.follow(completed)
 
     def _written(self, upload: Upload) -> None:
+        if not upload.is_open:
+            self.scans.decided(upload.id)
         if upload.is_complete:
             self._completed[upload.id] = upload
             self.on_complete(upload)
         else:
             self._completed.pop(upload.id, None)
 
-    async def create(self, upload: Upload, *, durable: bool, limits: Limits | None = None) -> None:
+    async def create(
+        self, upload: Upload, *, durable: bool, limits: Limits | None = None, latest: Latest | None = None
+    ) -> None:
         """Add a record within the quota of its owner and its link; the lock is held.
 
         Args:
             limits: of this one, if they are narrower than the operator's.
+            latest: only if this is so, else NameTaken.
         """
         quota = self.policy.quota_for(upload, limits or self.policy.limits)
         try:
-            await self.infos.create(upload, durable=durable, quota=quota)
+            await self.infos.create(upload, durable=durable, quota=quota, latest=latest)
         except OverQuota as error:
             raise _over(error) from None
         self._written(upload)
@@ -162,14 +168,16 @@ class Ledger:
         await self.infos.save(upload, durable=durable)
         self._written(upload)
 
-    async def enter(self, upload: Upload, *, durable: bool, limits: Limits | None = None) -> None:
-        """Add the record of an upload whose place in the store is made; without room nothing is left of either.
+    async def enter(
+        self, upload: Upload, *, durable: bool, limits: Limits | None = None, latest: Latest | None = None
+    ) -> None:
+        """Add the record of an upload whose place in the store is made; if it gets none nothing is left of either.
 
         Nobody knows it yet, so no lock is held.
         """
         async with self.unknown(upload.id):
             try:
-                await self.create(upload, durable=durable, limits=limits)
+                await self.create(upload, durable=durable, limits=limits, latest=latest)
             except BaseException:
                 await self.store.delete(upload.id)
                 raise
@@ -184,8 +192,10 @@ class Ledger:
 
     async def settled(self, upload: Upload, hold: Hold) -> Upload:
         """The record made to agree with the bytes; the lock is held."""
-        if upload.state in (State.COMPLETE, State.FAILED) or upload.kind is Kind.FINAL:
+        if upload.state in (State.COMPLETE, State.FAILED):
             return upload
+        if upload.kind is Kind.FINAL:
+            return await self.finish(upload, upload.offset) if upload.is_withheld else upload
         offset = await self.stored(upload) if hold.stored is None else _counted(upload, hold.stored)
         if offset == upload.length:
             return await self.finish(upload, offset)
@@ -204,9 +214,13 @@ class Ledger:
         Raises:
             ContentTypeMismatch, DigestMismatch: they are of another type, or do not come to the checksum of the whole;
                 the upload has failed.
+        Returns:
+            the record: complete, or withheld until somebody has looked at the bytes, which begins now.
         """
         after = self._advanced(replace(upload, length=length), length)
-        await self.check_types(after)
+        await self.check_type(after)
+        if self.scans.is_due(after):
+            return await self._withhold(upload, after)
         await self.check_whole(after)
         durable = self.is_durable(after)
         if durable:
@@ -214,33 +228,42 @@ class Ledger:
         await self.save(after, durable=durable)
         return after
 
-    async def types_of(self, upload: Upload) -> list[Sequence[str]]:
-        """The lists of content types that an upload is held to: the operator's, and that of its link. None for parts:
-        what they begin with is the middle of something."""
-        if upload.kind is Kind.PARTIAL:
-            return []
-        lists: list[Sequence[str]] = [self.policy.types]
-        if upload.link is not None:
-            with suppress(NotFound):  # once it is gone nobody knows what it took
-                lists.append((await self.accounts.link(upload.link)).types)
-        return [types for types in lists if types]
+    async def _withhold(self, upload: Upload, after: Upload) -> Upload:
+        if not upload.is_withheld:
+            upload = self.before_scan(after)
+            if self.is_always_durable:
+                await self.sync(upload.id, upload.offset)
+            await self.save(upload, durable=self.is_always_durable)
+        self.scans.begin(upload)
+        return upload
 
-    async def head(self, upload: Upload) -> bytes:
-        """The first bytes of an upload, as many as tell its type."""
-        return b"".join([data async for data in self.store.read(upload.id, 0, min(upload.offset, ENOUGH))])
+    def before_scan(self, after: Upload) -> Upload:
+        """The record to write: that of a complete upload is withheld where it has to be looked at first."""
+        is_due = after.is_complete and self.scans.is_due(after)
+        return withheld(after, self.policy.limits, after.updated_at) if is_due else after
 
-    async def check_types(self, upload: Upload) -> None:
-        """Hold the first bytes of an upload against the type that was declared, and against those taken; the lock is
-        held.
+    async def _complete_clean(self, id: str) -> Upload:
+        async with self.held(id) as hold:
+            upload = await self.load(id)
+            return await self.finish(upload, upload.offset) if upload.is_withheld else await self.settled(upload, hold)
+
+    async def _condemn(self, id: str) -> None:
+        """Write that an upload is of no use, and drop its bytes at once."""
+        async with self.held(id):
+            upload = await self.load(id)
+            if upload.is_open:
+                await self.fail(replace(upload, offset=0))
+                writer = await self.store.append(id, 0)  # drops what is there
+                await writer.close()
+
+    async def check_type(self, upload: Upload) -> None:
+        """Hold the first bytes of an upload against its type; the lock is held.
 
         Raises:
             ContentTypeMismatch: status 415; the record says so, and its bytes are of no use.
         """
-        lists = await self.types_of(upload)
         try:
-            head = await self.head(upload) if lists else b""
-            for types in lists:
-                check_content(upload.content_type, head, types)
+            await self.checks.type(upload)
         except ContentTypeMismatch:
             await self.fail(upload)
             raise
@@ -260,12 +283,11 @@ class Ledger:
         Raises:
             DigestMismatch: status 422; the record says so, and its bytes are of no use.
         """
-        hasher = new_hasher(wanted.algorithm)
-        async for data in self.store.read(upload.id, 0, upload.offset):
-            await self._digests.run(partial(hasher.update, data))
-        if not wanted.holds(hasher):
+        try:
+            await self.checks.digest(upload, wanted)
+        except DigestMismatch:
             await self.fail(upload)
-            raise DigestMismatch(f"the {wanted.algorithm} digest of the whole does not match; begin again")
+            raise
 
     async def fail(self, upload: Upload) -> None:
         """Write that an upload is of no use; it goes when its time has run out."""
@@ -273,19 +295,6 @@ class Ledger:
         failed = replace(upload, state=State.FAILED, unverified=False, completed_at=None, expires_at=expires_at)
         with suppress(NotFound):  # one that came with its first bytes may have no record yet, and gets none
             await self.save(failed)
-
-    async def has_bytes(self, id: str, start: int, end: int, source: Source) -> bool:
-        """The body that comes is exactly what is stored from `start` up to `end`; it is read as far as it agrees."""
-        await source.accept()
-        stored = self.store.read(id, start, end)
-        have = b""
-        while data := await source.read():
-            while len(have) < len(data) and (more := await anext(stored, b"")):
-                have += more
-            if not have.startswith(data):
-                return False
-            have = have[len(data) :]
-        return source.ending is Ending.WHOLE and not have and not await anext(stored, b"")
 
     async def limits_of(self, upload: Upload) -> Limits:
         """The limits for more bytes: those of the link too while the length is not known.
@@ -332,14 +341,15 @@ class Ledger:
                 await self.infos.save(replace(upload, expires_at=self.clock()))
         freed = await self.store.delete(upload.id)
         await self.forget(upload.id)
+        self.on_removed(upload)
         return freed
 
     async def forget(self, id: str) -> None:
         """Remove the record of an upload without bytes. Final uploads that wait for it fail: they cannot be joined."""
         self._completed.pop(id, None)
+        self.scans.forget(id)
         with suppress(NotFound):
             await self.infos.delete(id)
-        self.on_removed(id)
         for final in await self.infos.finals_of(id):
             await self._fail(final.id)
 

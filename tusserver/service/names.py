@@ -9,6 +9,7 @@ import asyncio
 from dataclasses import replace
 from weakref import WeakValueDictionary
 
+from tusserver.infos.base import Latest, NameTaken
 from tusserver.protocol.access import Caller
 from tusserver.protocol.filenames import FilenameInUse
 from tusserver.protocol.refusals import UploadGone, UploadNotFound
@@ -63,7 +64,7 @@ class Names:
     async def start(self, creation: Creation, grant: Grant, caller: Caller) -> tuple[Upload, bool]:
         """Make an upload of a name, or find the unfinished one that it goes on with.
 
-        Side by side in one process, starts of one name wait for each other, so they find one upload.
+        Side by side, in one process or in several, starts of one name find one upload.
 
         Returns:
             the upload as it stands, and whether it is new.
@@ -72,19 +73,25 @@ class Names:
         """
         name = creation.filename or ""
         async with self._locks.setdefault((grant.owner, name), asyncio.Lock()):
-            present = await self._present(grant.owner, name, caller)
-            if present is not None and goes_on(creation, present):
-                return await self._with_checksum(present, creation.whole), False
-            made = await self._service.start(creation, HeldBody(b""), grant)
+            while True:
+                started = await self._infos.newest(grant.owner, name, UNFINISHED, by_link=False)
+                present = await self._present(started, grant.owner, name, caller)
+                if present is not None and goes_on(creation, present):
+                    return await self._with_checksum(present, creation.whole), False
+                latest = Latest(None if started is None else started.id)
+                try:
+                    made = await self._service.start(creation, HeldBody(b""), grant, latest=latest)
+                except NameTaken:
+                    continue  # another process was first, and what it began is the one to look at
+                break
             # Last, so that what is refused ends nothing.
             if present is not None and not present.is_complete:
                 await self._service.terminate(present.id, caller)
         return made, True
 
-    async def _present(self, owner: str | None, name: str, caller: Caller) -> Upload | None:
-        """The newest upload of a name that is finished or can be."""
+    async def _present(self, started: Upload | None, owner: str | None, name: str, caller: Caller) -> Upload | None:
+        """The newest upload of a name that is finished, or that was started and can be."""
         finished = await self._infos.newest(owner, name, FINISHED)
-        started = await self._infos.newest(owner, name, UNFINISHED, by_link=False)
         if started is None or (finished is not None and finished.created_at > started.created_at):
             return finished
         try:

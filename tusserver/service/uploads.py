@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
 from tusserver.extensions import Offer
+from tusserver.infos.base import Latest
 from tusserver.lockers.base import Hold
 from tusserver.protocol.access import Caller, judge_look, judge_read, judge_removal, judge_write
 from tusserver.protocol.checksums import Checksum
 from tusserver.protocol.chunks import ChunkOutOfOrder, Numbered, Placement, check_order, judge_chunk, next_index
 from tusserver.protocol.content import check_content, check_type
 from tusserver.protocol.errors import BackendError, NotFound
-from tusserver.protocol.refusals import Refusal, UploadIncomplete
+from tusserver.protocol.refusals import Refusal, UploadIncomplete, UploadNotFound
 from tusserver.protocol.requests import Append, Creation
 from tusserver.protocol.rules import (
     Grant,
@@ -37,6 +38,7 @@ from tusserver.protocol.rules import (
     room_of,
 )
 from tusserver.protocol.uploads import Kind, Upload
+from tusserver.protocol.withheld import is_resent
 from tusserver.service.bodies import Bodies, Entry
 from tusserver.service.finals import Finals
 from tusserver.service.ledger import Backends, Ledger, Policy, at
@@ -71,12 +73,13 @@ class UploadService:
 
     # start
 
-    async def start(self, creation: Creation, source: Source, grant: Grant) -> Upload:
+    async def start(self, creation: Creation, source: Source, grant: Grant, *, latest: Latest | None = None) -> Upload:
         """Make an upload, with its first bytes if they come along; gives its record.
 
         Args:
             creation: its `parts` are ids.
             source: the body, read only where `creation.body` says that it is upload data.
+            latest: of an upload without a body: only if this is so, else NameTaken.
         """
         limits = narrowed(self.policy.limits, grant.max_size)
         judge_creation(creation, limits)
@@ -86,7 +89,7 @@ class UploadService:
             if creation.length == 0 and creation.kind is Kind.REGULAR:
                 check_content(upload.content_type, b"", types)
         if creation.kind is Kind.FINAL:
-            return await self._finals.start(replace(upload, parts=creation.parts))
+            return await self._looked_at(await self._finals.start(replace(upload, parts=creation.parts)))
         if creation.body is not None:
             room = room_of(creation.body, 0, creation.length, limits)
             return await self._start_with_upload(upload, creation, room, limits, source)
@@ -96,7 +99,7 @@ class UploadService:
         durable = self.ledger.is_durable(upload)
         if durable:
             await self.ledger.sync(upload.id, 0)
-        await self.ledger.enter(upload, durable=durable, limits=limits)
+        await self.ledger.enter(upload, durable=durable, limits=limits, latest=latest)
         if upload.length == 0 and not upload.is_complete:
             upload = await self._completed(upload)
         return upload
@@ -118,13 +121,24 @@ class UploadService:
         # A body that is here needs no lock either: nobody knows the upload before it is stored.
         async with self.ledger.unknown(upload.id) if is_small else self.ledger.held(upload.id) as hold:
             try:
-                return await self._bodies.take(hold, upload, entry, source, wanted)
+                after = await self._bodies.take(hold, upload, entry, source, wanted)
             except BaseException as error:
                 # Its client was told no address. What came before a cut is kept for those who know it by name; the
                 # rest would be an orphan.
                 if entry.is_new or not isinstance(error, tuple(CUT_SHORT.values())):
                     await self.ledger.remove(upload)
                 raise
+        try:
+            return await self._looked_at(after)
+        except Refusal:
+            with suppress(UploadNotFound):
+                async with self.ledger.held(upload.id):
+                    await self.ledger.remove(await self.ledger.load(upload.id))
+            raise
+
+    async def _looked_at(self, upload: Upload, patience: float | None = None) -> Upload:
+        """The upload once it is known what becomes of it, if it has every byte; as it is after `patience` seconds."""
+        return await self.ledger.scans.outcome(upload, patience) if upload.is_withheld else upload
 
     # chunk
 
@@ -136,13 +150,16 @@ class UploadService:
         upload = await self.ledger.load(id)
         judge_write(caller, upload)
         limits = await self.ledger.limits_of(upload)
+        if is_resent(append, upload, limits):
+            return await self._looked_at(upload)
         judge_early(append, upload, limits, self.clock())
         async with self.ledger.held(id) as hold:
             upload = await self.ledger.settled(await self.ledger.load(id), hold)
             room = judge_append(append, upload, limits, self.clock())
             if upload.is_complete:
                 return upload
-            return await self._bodies.take(hold, upload, Entry(self.ledger), source, _wanted(append, room))
+            upload = await self._bodies.take(hold, upload, Entry(self.ledger), source, _wanted(append, room))
+        return await self._looked_at(upload)
 
     async def append_chunk(self, id: str, chunk: Numbered, append: Append, source: Source, caller: Caller) -> Upload:
         """Add the next numbered chunk, whole or not at all; the last one again changes nothing.
@@ -166,13 +183,14 @@ class UploadService:
             room = judge_append(append, upload, await self.ledger.limits_of(upload), self.clock())
             if upload.is_complete:
                 return upload
-            return await self._bodies.take(hold, upload, Entry(self.ledger), source, _wanted(append, room))
+            upload = await self._bodies.take(hold, upload, Entry(self.ledger), source, _wanted(append, room))
+        return await self._looked_at(upload)
 
     async def _compare(self, hold: Hold, upload: Upload, chunk: Numbered, source: Source) -> Upload:
         """The upload as it is, if the body has the bytes of its last chunk."""
         with self._bodies.listening(hold, upload.id, Comparing(source, upload.offset)):
             last = upload.last_chunk
-            if last is not None and await self.ledger.has_bytes(upload.id, last.start, last.end, source):
+            if last is not None and await self.ledger.checks.has(upload.id, last.start, last.end, source):
                 return upload
         check_came_whole(source.ending, upload)
         raise ChunkOutOfOrder(chunk.index or 0, upload)
@@ -192,16 +210,17 @@ class UploadService:
         async with self.ledger.held(id) as hold:
             upload = await self.ledger.settled(await self.ledger.load(id), hold)
             check_usable(upload, self.clock())
-            if upload.length is None and upload.kind is not Kind.FINAL:
-                upload = replace(upload, length=upload.offset)
-            if upload.offset != upload.length:
+            is_open_ended = upload.length is None and upload.kind is not Kind.FINAL
+            if upload.offset != upload.length and not is_open_ended:
                 raise UploadIncomplete(upload.offset, upload.length)
             if checksum is not None:
                 await self.ledger.check_digest(upload, checksum)
-            if not upload.is_complete:
-                return await self.ledger.finish(upload, upload.offset)
-        await self._follow(upload)  # again: a crash behind the record may have kept it from being done
-        return upload
+            was_complete = upload.is_complete
+            if not was_complete:
+                upload = await self.ledger.finish(upload, upload.offset)
+        if was_complete:
+            await self._follow(upload)  # again: a crash behind the record may have kept it from being done
+        return await self._looked_at(upload)
 
     async def _follow(self, upload: Upload) -> None:
         """What follows a completion: final uploads that waited are joined, what is overwritten goes."""
@@ -214,11 +233,12 @@ class UploadService:
         """The record as it stands at this moment. Waits for no writer.
 
         Args:
-            nudge: ask a writer whose sender rests to let go, since its client seems to be back.
+            nudge: a client seems to be back, and wants to go on: a writer whose sender rests is asked to let go, and
+                what becomes of an upload that has every byte is waited for, as long as for a lock.
         """
         upload = await self._status(id, nudge=nudge)
         judge_look(caller, upload)
-        return upload
+        return await self._looked_at(upload, self.policy.lock_timeout) if nudge else upload
 
     async def _status(self, id: str, *, nudge: bool = True) -> Upload:
         upload = await self.ledger.load(id)
@@ -228,7 +248,7 @@ class UploadService:
                 receiving.nudge()
             return await self._completed(upload) if receiving.offset == upload.length else at(upload, receiving.offset)
         check_usable(upload, self.clock())
-        if upload.is_complete:
+        if upload.is_complete or upload.is_withheld:
             return upload
         if upload.kind is Kind.FINAL:
             return await self._finals.with_length(upload)
@@ -281,13 +301,13 @@ class UploadService:
         An upload that somebody holds is left to them.
         """
         try:
-            if upload.kind is Kind.FINAL:
+            if upload.kind is Kind.FINAL and not upload.is_withheld:
                 return (await self._finals.join(upload)).is_complete
             offset = await self.ledger.stored(upload)
             if offset == upload.offset and offset != upload.length and not upload.unverified:
                 return False
             async with self.ledger.held(upload.id, take_over=False) as hold:
-                await self.ledger.settled(await self.ledger.load(upload.id), hold)
+                after = await self.ledger.settled(await self.ledger.load(upload.id), hold)
         except Refusal as refusal:
             log.debug("%s is left as it is: %s", upload.id, refusal)
             return False
@@ -295,7 +315,7 @@ class UploadService:
             # The others go on: a disk without room for one is not to keep a server from starting.
             log.warning("%s is left as it is: %s", upload.id, error)
             return False
-        return True
+        return after != upload
 
     # running bodies
 
@@ -318,7 +338,8 @@ class UploadService:
         self._bodies.stop()
 
     async def close(self) -> None:
-        """Release the threads."""
+        """Release the threads, and end what goes on beside the requests."""
+        await self.ledger.scans.close()
         await self._digests.close()
 
 

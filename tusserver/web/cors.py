@@ -31,7 +31,8 @@ async def everywhere(request: web.Request, handler: Handler) -> web.StreamRespon
 
 async def add_cors(request: web.Request, response: web.StreamResponse) -> None:
     """Before an answer is sent: the headers for pages of other origins, on the routes of a site."""
-    origins = request.get(ORIGINS)
+    # Once, also where both an application and the one it is mounted in are servers.
+    origins = request.pop(ORIGINS, None)
     if origins is None:
         return
     for name, value in cors_headers(request.headers.get("Origin"), origins).items():

@@ -18,7 +18,7 @@ async def health(request: web.Request) -> web.StreamResponse:
 
 
 async def ready(request: web.Request) -> web.StreamResponse:
-    """200 when bytes and records can be written as far as one can tell, else 503 that names the part."""
+    """200 when uploads can be completed as far as one can tell, else 503 that names the part in the way."""
     site = site_of(request)
     parts: dict[str, str] = {"server": "stopping" if site.service.is_stopping else "ok"}
     try:
@@ -31,6 +31,13 @@ async def ready(request: web.Request) -> web.StreamResponse:
         parts["store"] = "ok" if free is None or free > LITTLE else "full"
     except BackendError:
         parts["store"] = "away"
+    scanner = site.backends.scanner
+    if scanner is not None:
+        try:
+            await scanner.version()
+            parts["scanner"] = "ok"
+        except BackendError:
+            parts["scanner"] = "away"
     is_ready = set(parts.values()) == {"ok"}
     return web.json_response(
         {"status": "ready" if is_ready else "not-ready", **parts}, status=200 if is_ready else 503, headers=NO_STORE

@@ -34,6 +34,7 @@ TAGS = {
     "rest": "Uploads by chunks, downloads and status, by filename. The same uploads that tus clients know.",
     "tus": "[tus 1.0](https://tus.io/protocols/resumable-upload), resumable uploads.",
     "images": "Several images as one act, shown in any size; and those that came by other doors.",
+    "zip": "Several files as one archive.",
     "links": "Upload links: endpoints that need no token, with limits of their own.",
     "server": "The pages, and what an operator asks.",
     BESIDE: "Wherever GET is answered HEAD is too, and what a browser asks before a page of another origin may do "

@@ -98,7 +98,8 @@ ROOM: Refusals = (
 ENDS: Refusals = (digests.DigestMismatch, refusals.ContentTypeMismatch, refusals.Infected, refusals.ScannerAway)
 ARRIVES: Refusals = (
     *(refusals.TakenOver, refusals.Busy, refusals.BodyStalled, refusals.Stopping, refusals.StorageFull),
-    *(body.EncodedBody, body.UnknownCoding, *ENDS),
+    *(body.EncodedBody, body.UnknownCoding),
+    *ENDS,
 )
 READ: Refusals = (*ALIVE, refusals.UploadIncomplete, refusals.PreconditionFailed, refusals.RangeUnsatisfiable)
 

@@ -32,7 +32,7 @@ def ref(name: str) -> Schema:
 
 def or_null(schema: Schema) -> Schema:
     """That, or null."""
-    return {**schema, "type": [schema["type"], "null"]}
+    return schema if "null" in schema["type"] else {**schema, "type": [schema["type"], "null"]}
 
 
 def several(schema: Schema) -> Schema:
@@ -169,7 +169,10 @@ SCHEMAS: dict[str, Schema] = {
         },
     ),
     "JsonChunk": wish(
-        {**CHUNK_FIELDS, "data": told(TEXT, "The bytes in Base64.", contentEncoding="base64")},
+        {
+            **{name: schema if name == "filename" else or_null(schema) for name, schema in CHUNK_FIELDS.items()},
+            "data": told(TEXT, "The bytes in Base64.", contentEncoding="base64"),
+        },
         {"filename": "hello.txt", "chunk_index": 0, "data": b64encode(HELLO[:5]).decode()},
         required=("filename", "data"),
     ),
@@ -235,7 +238,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "LinkWish": wish(
         {
-            **LIMITS_OF_LINK,
+            **{name: or_null(schema) for name, schema in LIMITS_OF_LINK.items()},
             "expires_in": told(or_null(POSITIVE), "Seconds."),
             "announce": told(
                 or_null(ADDRESS),
@@ -268,8 +271,10 @@ SCHEMAS: dict[str, Schema] = {
             "server": {"enum": ["ok", "stopping"]},
             "database": {"enum": ["ok", "away"]},
             "store": {"enum": ["ok", "full", "away"]},
+            "scanner": told({"enum": ["ok", "away"]}, "Where uploads are looked at for viruses."),
         },
-        {"status": "ready", "server": "ok", "database": "ok", "store": "ok"},
+        {"status": "ready", "server": "ok", "database": "ok", "store": "ok", "scanner": "ok"},
+        optional=("scanner",),
     ),
     "Document": {"type": "object"},
 }  # fmt: skip

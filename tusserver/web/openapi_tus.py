@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tusserver.protocol import refusals
 from tusserver.protocol.refusals import TUS_VERSION
 from tusserver.web import links
@@ -69,9 +71,9 @@ APPENDING = (
     header("Upload-Length", "The length, where it was deferred.", COUNT),
     CHECKED,
 )
-TOLD = ("Tus-Resumable",)
+TOLD, AT_TIMES = ("Tus-Resumable",), ("Upload-Offset", "Upload-Expires")
 MADE = Answer(
-    "It is at `Location`.", headers=(*TOLD, "Location"), may_have=("Upload-Offset", "Upload-Expires")
+    "It is at `Location`.", headers=(*TOLD, "Location"), may_have=AT_TIMES
 )  # fmt: skip
 APPENDED = Answer(
     "They are stored, up to `Upload-Offset`.", headers=(*TOLD, "Upload-Offset"), may_have=("Upload-Expires",)
@@ -125,9 +127,9 @@ PATHS: Paths = {
             "tus", "Remove the upload, complete or not", {204: Answer("It is gone.", headers=TOLD)}, REMOVE, (VERSION,)
         ),
         "POST": Operation(
-            "tus", "Another method, in disguise", {204: APPENDED}, APPEND,
+            "tus", "Another method, in disguise", {204: replace(APPENDED, headers=TOLD, may_have=AT_TIMES)}, APPEND,
             (*APPENDING, header(OVERRIDE.name, OVERRIDE.text, OVERRIDE.schema, required=True)), {PATCHED: BYTES},
-            text="Described here as PATCH.",
+            text="Described here as PATCH; DELETE is answered as if it had come so.",
         ),
         "OPTIONS": TELL,
     },

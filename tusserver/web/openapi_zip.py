@@ -5,7 +5,6 @@ from __future__ import annotations
 from tusserver.protocol import filenames, refusals
 from tusserver.web import body, multipart, rest_fields, zip_file, zip_room, zip_stored
 from tusserver.web.openapi_parts import (
-    BYTES,
     CONDITIONS,
     DOCUMENT,
     FORM,
@@ -19,7 +18,7 @@ from tusserver.web.openapi_parts import (
     Refusals,
     query,
 )
-from tusserver.web.openapi_schemas import ID_SHOWN, TEXT, Schema, ref, several, told, wish
+from tusserver.web.openapi_schemas import BYTES, ID_SHOWN, TEXT, Schema, ref, several, told, wish
 
 ZIP = "application/zip"
 HEADERS = ("ETag", "Cache-Control", "Accept-Ranges", "Content-Disposition")
@@ -42,7 +41,7 @@ SCHEMAS: dict[str, Schema] = {
     "ZipForm": {
         "type": "object",
         "description": "Every file counts, whatever its field is called.",
-        "properties": {"files": several({"type": "string", "contentMediaType": "application/octet-stream"})},
+        "properties": {"files": several(BYTES)},
     },
 }
 ANSWERS = {

@@ -62,9 +62,10 @@ def whole(fields: Fields, name: str) -> int | None:
 def flag(fields: Fields, name: str) -> bool:
     """True or false; an absent one is false. Raises BadField."""
     value = fields.get(name)
-    if value in (None, False, "false", "0"):
+    # Compared as they are: to Python 0 and 1 are false and true as well, and JSON has words for those.
+    if value is None or value is False or value in ("false", "0"):
         return False
-    if value in (True, "true", "1"):
+    if value is True or value in ("true", "1"):
         return True
     raise BadField(name, "must be true or false")
 

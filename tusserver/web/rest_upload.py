@@ -143,7 +143,8 @@ def _content_type(fields: Fields) -> str | None:
 
 def _metadata(fields: Fields, name: str, content_type: str | None, most: int) -> Metadata:
     """What a tus client is told of an upload that begins here."""
-    told = fields.get("metadata") or {}
+    told = fields.get("metadata")
+    told = {} if told is None else told
     if not isinstance(told, Mapping) or not all(isinstance(value, str) for value in told.values()):
         raise BadField("metadata", "must be an object of texts")
     named = {"filename": name} | ({} if content_type is None else {"filetype": content_type})

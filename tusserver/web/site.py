@@ -23,7 +23,8 @@ class Site:
     """One mounted server.
 
     Attributes:
-        prefix: path under which everything lies, "" or "/like/this".
+        root: everything lies under its path. An application that is mounted in another one learns that path only then,
+            and the router with it.
     """
 
     settings: Settings
@@ -35,7 +36,12 @@ class Site:
     examiner: Examiner
     zipping: Zipping
     clock: Callable[[], datetime]
-    prefix: str
+    root: web.AbstractResource
+
+    @property
+    def prefix(self) -> str:
+        """The path under which everything lies, "" or "/like/this"."""
+        return self.root.canonical.rstrip("/")
 
     @property
     def collection(self) -> str:

@@ -12,6 +12,7 @@ from tusserver.protocol.refusals import TUS_VERSION, ExtensionOff, UploadNotFoun
 from tusserver.protocol.requests import OCTET_STREAM, Creation, check_version, parse_method
 from tusserver.protocol.rules import Grant
 from tusserver.protocol.uploads import Kind, Upload
+from tusserver.protocol.withheld import told_offset
 from tusserver.web.auth import caller_of
 from tusserver.web.body import RequestBody, body_facts
 from tusserver.web.cors import preflight
@@ -106,7 +107,7 @@ async def head(request: web.Request) -> web.StreamResponse:
     if found.length is not None:
         told["Upload-Length"] = str(found.length)
     if found.kind is not Kind.FINAL or found.is_complete:
-        told["Upload-Offset"] = str(found.offset)
+        told["Upload-Offset"] = str(told_offset(found))
     return web.Response(status=200, headers=told)
 
 

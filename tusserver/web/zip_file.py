@@ -25,8 +25,9 @@ NAME = "files.zip"
 MOST_FILES = 10_000
 # What a form says about one file besides its bytes, at most.
 FRAMING = 1024
-# What is held for each file besides its bytes, and for each request besides its files.
-PER_FILE, PER_REQUEST = 2048, 1 << 20
+# What is held for each file besides its bytes; for each request besides its files and the first few of them, and by
+# those that are refused meanwhile and still send.
+PER_FILE, FEW, PER_REQUEST = 2048, 256, 4 << 20
 # What is compressed in one step, and how many a thread makes before another request has its turn.
 PIECE = 1 << 16
 STEPS = 4
@@ -71,10 +72,13 @@ async def _read(request: web.Request, room: Room, memory: mmap) -> list[Held]:
                 raise _too_large(room.zipping.max_size)
             memory[filled : filled + len(data)] = data
             filled += len(data)
+        # Small files that have arrived are read without waiting for anything, and others need their turn.
+        await asyncio.sleep(0)
         # A form in a browser sends a file without a name where none was chosen.
         if not label:
             continue
-        room.take(PER_FILE)
+        if len(files) >= FEW:
+            room.take(PER_FILE)
         files.append(Held(entry_name(label, "file"), filled - begin, _pieces(memory, begin, filled)))
         if len(files) > MOST_FILES:
             raise FilesTooLarge(f"at most {MOST_FILES} files are taken", most=MOST_FILES)

@@ -60,13 +60,14 @@ class Sending:
             first = group.index(lacking[0])
             early = self._archive.before_crc(lacking[0])
             await self._write(response, [*group[:first], early])
-            await self._learn([piece.index for piece in lacking])
+            await self._learn(list(dict.fromkeys(piece.index for piece in lacking)))
             group = [replace(lacking[0], start=early.end), *group[first + 1 :]]
         await self._write(response, group)
 
     async def _write(self, response: web.StreamResponse, group: Sequence[Piece]) -> None:
         files = [piece for piece in group if piece.part is Part.DATA]
-        data = await self._store.read_many([(self._archive.id(one.index), one.start, one.end) for one in files])
+        wanted = [(self._archive.id(piece.index), piece.start, piece.end) for piece in files]
+        data = await self._store.read_many(wanted) if wanted else []
         if group:
             await response.write(_gathered(self._archive, group, iter(data)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from tusserver.infos.base import Quota
+from tusserver.infos.base import UNFINISHED, Latest, NameTaken, Quota
 from tusserver.infos.cursors import to_micros
 from tusserver.infos.sqlite import queries
 from tusserver.infos.sqlite.database import changing
@@ -50,6 +50,19 @@ def _taken(connection: sqlite3.Connection, upload: Upload) -> BackendError | Non
     if image is None or not connection.execute(queries.IS_TAKEN, (to_text(image.stored_filename),)).fetchone():
         return None
     return _stored_already()
+
+
+def after(latest: Latest, upload: Upload, add: Act) -> Act:
+    """Make a record if nobody has begun or ended an upload of its name meanwhile."""
+    question = queries.newest(upload.owner, upload.filename or "", UNFINISHED, by_link=False)
+
+    def act(connection: sqlite3.Connection) -> BackendError | None:
+        found = connection.execute(*question).fetchone()
+        if latest != Latest(None if found is None else found[0]):
+            return NameTaken("the upload of this filename is another one now")
+        return add(connection)
+
+    return act
 
 
 def saving(upload: Upload) -> Act:

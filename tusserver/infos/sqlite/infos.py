@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tusserver.infos.base import Infos, OwnedBy, Page, Quota
+from tusserver.infos.base import Infos, Latest, OwnedBy, Page, Quota
 from tusserver.infos.cursors import format_cursor, parse_cursor, to_micros
 from tusserver.infos.sqlite import queries
-from tusserver.infos.sqlite.changes import adding, not_found, noting, saving
+from tusserver.infos.sqlite.changes import adding, after, not_found, noting, saving
 from tusserver.infos.sqlite.database import Database, changing
 from tusserver.infos.sqlite.rows import Row, from_row, same_final_row, to_text
 from tusserver.protocol.errors import NotFound, Unavailable
@@ -36,8 +36,11 @@ class SqliteInfos:
     async def close(self) -> None:
         await self.database.close()
 
-    async def create(self, upload: Upload, *, durable: bool = False, quota: Quota | None = None) -> None:
-        await self.database.write(adding(upload, quota), durable=durable)
+    async def create(
+        self, upload: Upload, *, durable: bool = False, quota: Quota | None = None, latest: Latest | None = None
+    ) -> None:
+        act = adding(upload, quota)
+        await self.database.write(act if latest is None else after(latest, upload, act), durable=durable)
 
     async def save(self, upload: Upload, *, durable: bool = False) -> None:
         await self.database.write(saving(upload), durable=durable)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +18,10 @@ from tusserver.service.ledger import Ledger
 from tusserver.service.receive import SMALL, Comparing, Outcome, Receiving, Wanted, judge_held
 from tusserver.service.sources import Ending, HeldBody, Pull, Put, Source, check_came_whole
 from tusserver.workers import Workers
+
+# Seconds that a HEAD waits for bytes which arrived before their sender hung up: a client that comes back sends the
+# fewer again. A disk that is slower than this must not keep it.
+MOMENT = 1.0
 
 
 class Entry:
@@ -94,6 +99,11 @@ class Watched:
         """Seconds since the last byte came."""
         return self._source.rested
 
+    @property
+    def is_hung_up(self) -> bool:
+        """As of the body."""
+        return self._source.is_hung_up
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
@@ -109,6 +119,7 @@ class Bodies:
     def __init__(self, ledger: Ledger, digests: Workers) -> None:
         self._ledger, self._digests = ledger, digests
         self._active: dict[str, Receiving | Comparing] = {}
+        self._awaited: dict[str, asyncio.Future[None]] = {}
         self.is_stopping = False
 
     @property
@@ -131,6 +142,16 @@ class Bodies:
             yield
         finally:
             del self._active[id]
+            if (awaited := self._awaited.pop(id, None)) is not None:
+                awaited.set_result(None)
+
+    async def has_ended(self, id: str) -> bool:
+        """The body of a sender who is gone has ended, and what had arrived is in the record; waits a moment for it."""
+        if not self._active[id].is_hung_up:
+            return False
+        awaited = self._awaited.setdefault(id, asyncio.get_running_loop().create_future())
+        await asyncio.wait((awaited,), timeout=MOMENT)
+        return awaited.done()
 
     async def take(self, hold: Hold | None, upload: Upload, entry: Entry, source: Source, wanted: Wanted) -> Upload:
         """Take a body in and write the record, once unless unverified bytes had to be announced.

@@ -139,6 +139,11 @@ class Receiving:
         """Seconds since the last byte came."""
         return self._source.rested
 
+    @property
+    def is_hung_up(self) -> bool:
+        """Nobody sends any more."""
+        return self._source.is_hung_up
+
     def stop(self, why: Ending) -> None:
         """End the body now; its bytes are kept as if the connection had broken."""
         self._source.stop(why)
@@ -271,6 +276,11 @@ class Comparing:
     def rested(self) -> float:
         """Seconds since the last byte came."""
         return self.source.rested
+
+    @property
+    def is_hung_up(self) -> bool:
+        """Nobody sends any more."""
+        return self.source.is_hung_up
 
     def stop(self, why: Ending) -> None:
         """End the body now."""

@@ -91,11 +91,17 @@ class Source(Protocol):
         """Seconds since the last byte came."""
         ...
 
+    @property
+    def is_hung_up(self) -> bool:
+        """Its sender is gone or has said that no more will come; what has arrived may still be on its way here."""
+        ...
+
 
 class HandedOver:
     """What a `Source` has that comes from no connection, or from one whose bytes have to be seen."""
 
     pourable = 0
+    is_hung_up = False
 
     def held(self) -> bytes | None:
         """Nobody can tell."""

@@ -244,6 +244,8 @@ class UploadService:
         upload = await self.ledger.load(id)
         receiving = self._bodies.of(id)
         if receiving is not None and not upload.is_complete:
+            if await self._bodies.has_ended(id):
+                return await self._status(id, nudge=nudge)
             if nudge:
                 receiving.nudge()
             return await self._completed(upload) if receiving.offset == upload.length else at(upload, receiving.offset)

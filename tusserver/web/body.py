@@ -9,7 +9,7 @@ from aiohttp import web
 from tusserver.protocol.refusals import Refusal
 from tusserver.protocol.requests import BodyFacts
 from tusserver.service import Ending, Flow, Pull, Put
-from tusserver.web.inside import Wire, left_over, to_come, trailer
+from tusserver.web.inside import Wire, has_hung_up, left_over, to_come, trailer
 from tusserver.web.json_body import request_goes_on
 
 
@@ -70,6 +70,11 @@ class RequestBody:
     def rested(self) -> float:
         """Seconds since the last byte came."""
         return self._loop.time() - self._last
+
+    @property
+    def is_hung_up(self) -> bool:
+        """Its sender is gone or will send no more."""
+        return has_hung_up(self._request)
 
     def stop(self, why: Ending) -> None:
         """End it: a `read` that waits is woken, a later one gives what is there."""

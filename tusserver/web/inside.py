@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -165,6 +166,20 @@ class _Rest:
 
     def pause_reading(self) -> None:
         """It keeps nothing."""
+
+
+def has_hung_up(request: web.BaseRequest) -> bool:
+    """The far end has closed its side, whether or not everything before that was read: the transport does not know
+    before it was."""
+    transport = request.transport
+    if transport is None or transport.is_closing():
+        return True
+    wire = transport.get_extra_info("socket")
+    if wire is None:
+        return False
+    poll = select.poll()
+    poll.register(wire.fileno(), select.POLLRDHUP)
+    return bool(poll.poll(0))
 
 
 def to_come(request: web.BaseRequest) -> int:

@@ -1,4 +1,4 @@
-"""`/docs` and `/redoc` as they are served: each file from this server, under any prefix, with a policy that holds it."""
+"""`/docs` and `/redoc` as they are served: each file from this server, under any prefix, by a policy that holds it."""
 
 from __future__ import annotations
 

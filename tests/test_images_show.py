@@ -253,3 +253,14 @@ async def test_images_may_be_shown_under_a_path_of_any_depth(aiohttp_client: Aio
     (one,) = await taken(rest, ("a.jpg", JPEG))
     assert one["preview_url"].endswith("/media/pictures/2026/a.jpg")
     assert (await rest.send("GET", "/media/pictures/2026/a.jpg")).body == JPEG
+
+
+async def test_an_upload_waits_for_nobody_who_only_wants_to_see(rest: RestClient) -> None:
+    await taken(rest, ("a.jpg", noise("JPEG", (2000, 1500))))
+    looking = [asyncio.create_task(shown(rest, query=f"w={width}")) for width in range(1, 91)]
+    await asyncio.wait(looking, return_when=asyncio.FIRST_COMPLETED)
+    assert len(await taken(rest, ("b.png", PNG))) == 1
+    assert sum(not task.done() for task in looking) > 30
+    statuses = [reply.status for reply in await asyncio.gather(*looking)]
+    assert set(statuses) == {200, 503}
+    assert statuses.count(200) >= 64

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from PIL import Image
 from pytest_aiohttp import AiohttpClient
 
 from tests.image_client import server_of, taken, until
-from tests.pictures import noise, opened, picture
-from tests.rest_client import RestClient, owners_of, refused
+from tests.pictures import form, noise, opened, picture
+from tests.rest_client import RestClient, owners_of, refused, said
 from tests.tus_client import Reply, TusClient
-from tusserver.app import StartError, make_app
+from tusserver.app import StartError, make_app, setup
 from tusserver.settings import Previews, Settings
 
 PNG, JPEG = picture("PNG", (40, 20)), noise("JPEG", (400, 200))
@@ -253,3 +254,23 @@ async def test_images_may_be_shown_under_a_path_of_any_depth(aiohttp_client: Aio
     (one,) = await taken(rest, ("a.jpg", JPEG))
     assert one["preview_url"].endswith("/media/pictures/2026/a.jpg")
     assert (await rest.send("GET", "/media/pictures/2026/a.jpg")).body == JPEG
+
+
+async def test_an_upload_waits_for_nobody_who_only_wants_to_see(rest: RestClient) -> None:
+    await taken(rest, ("a.jpg", noise("JPEG", (2000, 1500))))
+    looking = [asyncio.create_task(shown(rest, query=f"w={width}")) for width in range(1, 91)]
+    await asyncio.wait(looking, return_when=asyncio.FIRST_COMPLETED)
+    assert len(await taken(rest, ("b.png", PNG))) == 1
+    assert sum(not task.done() for task in looking) > 30
+    statuses = [reply.status for reply in await asyncio.gather(*looking)]
+    assert set(statuses) == {200, 503}
+    assert statuses.count(200) >= 64
+
+
+async def test_a_server_below_a_prefix_shows_its_images_there(aiohttp_client: AiohttpClient, tmp_path: Path) -> None:
+    app = web.Application()
+    setup(app, Settings(upload_folder=tmp_path / "uploads"), prefix="/transfer")
+    rest = RestClient(TusClient(await aiohttp_client(app)))
+    (one,) = said(await rest.send("POST", "/transfer/api/upload", form(("a.jpg", JPEG))))["data"]
+    assert one["preview_url"].endswith("/transfer/uploads/a.jpg")
+    assert (await rest.send("GET", "/transfer/uploads/a.jpg?w=20")).status == 200

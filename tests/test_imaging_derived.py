@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import shutil
+import threading
+import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,7 @@ from tests.image_making import jpeg, picture, png, saved
 from tests.test_imaging_pool import busy, until
 from tests.test_imaging_pool import slow as slow  # a fixture
 from tusserver.imaging.base import Bounds, Derived
+from tusserver.imaging.cache import opened
 from tusserver.imaging.images import Images
 from tusserver.protocol.errors import NotFound, OutOfSpace, Unavailable
 from tusserver.protocol.images import THUMBNAIL, NotAnImage, Wish
@@ -116,6 +121,45 @@ async def test_what_is_under_way_is_kept_also_if_nobody_waits_for_it_any_more(im
     with pytest.raises(asyncio.CancelledError):
         await task
     await until(lambda: len(kept(tmp_path)) == 1)
+
+
+async def test_whenever_somebody_gives_up_nothing_stays_open(images: Images, photo: Path) -> None:
+    (await images.derived(ID, photo, Wish(1))).close()
+    began = time.monotonic()
+    (await images.derived(ID, photo, Wish(2))).close()
+    step = (time.monotonic() - began) / 30
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(45):
+        task = asyncio.create_task(images.derived(ID, photo, Wish(number + 3)))
+        await asyncio.sleep(step * number)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            (await task).close()
+    await images.forget(ID)
+    (await images.derived(ID, photo, Wish(1))).close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_who_gives_up_while_a_slow_disk_opens_the_image_leaves_nothing_open(
+    images: Images, tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_opening = threading.Event()
+
+    def slowly(path: Path) -> Derived:
+        is_opening.set()
+        time.sleep(0.1)
+        return opened(path)
+
+    monkeypatch.setattr("tusserver.imaging.images.opened", slowly)
+    before = len(os.listdir("/proc/self/fd"))
+    task = asyncio.create_task(images.derived(ID, photo, THUMBNAIL))
+    await until(is_opening.is_set)
+    descriptors = len(os.listdir("/proc/self/fd")) - before  # a worker's
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until(lambda: len(kept(tmp_path)) == 1)
+    await until(lambda: len(os.listdir("/proc/self/fd")) - before == descriptors)
 
 
 async def test_one_of_two_who_gives_up_takes_nothing_from_the_other(images: Images, photo: Path) -> None:

@@ -263,6 +263,25 @@ async def test_without_a_worker_the_answer_is_503_and_the_log_says_so_once(
     assert told in said[0].getMessage()
 
 
+@pytest.mark.parametrize(("pause", "starts"), [(60.0, 1), (0.0, 3)])
+async def test_a_worker_that_cannot_begin_is_tried_once_in_a_pause_and_told_of_once(
+    tmp_path: Path,
+    small: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    pause: float,
+    starts: int,
+) -> None:
+    monkeypatch.setattr(pool, "PAUSE", pause)
+    began = tmp_path / "began"
+    async with reading(tmp_path, python=interpreter(tmp_path, f"echo >> {began}; exit 1")) as images:
+        for _ in range(3):
+            with pytest.raises(ImagesAway):
+                await images.inspect(small)
+    assert len(began.read_text().splitlines()) == starts
+    assert len([record for record in caplog.records if record.name == "tusserver.imaging"]) == 1
+
+
 async def test_without_an_interpreter_the_answer_is_503(tmp_path: Path, small: Path) -> None:
     async with reading(tmp_path, python=str(tmp_path / "nowhere")) as images:
         with pytest.raises(ImagesAway):

@@ -79,11 +79,9 @@ def test_the_wheel_holds_every_module_under_one_name(built: Built) -> None:
 
 def test_the_wheel_holds_the_page_and_not_what_it_is_made_from(built: Built) -> None:
     page = {name for name in built.in_wheel() if name.startswith("tusserver/static/")}
-    assert {
-        "tusserver/static/index.html",
-        "tusserver/static/vendor/uppy.js",
-        "tusserver/static/vendor/uppy.css",
-    } <= page
+    libraries = ("uppy.js", "uppy.css", "swagger-ui.js", "swagger-ui.css", "redoc.js")
+    assert {f"tusserver/static/{name}" for name in ("index.html", "docs.html", "redoc.html")} <= page
+    assert {f"tusserver/static/vendor/{name}{ending}" for name in libraries for ending in ("", ".gz")} <= page
     leftovers = [name for name in page if re.search(r"node_modules|package.*\.json|\.py$|\.mjs$|\.npmrc|stamp", name)]
     assert leftovers == []
 
@@ -132,6 +130,8 @@ def test_the_installed_wheel_shows_the_page_with_every_file_it_names(installed: 
     url, _ = installed
     names = {address.removeprefix(url) for address in files_of_page(url + "/")}
     assert {"/static/page.js", "/static/page.css", "/static/vendor/uppy.js", "/static/vendor/uppy.css"} <= names
+    assert f"{url}/static/vendor/swagger-ui.js" in files_of_page(url + "/docs")
+    assert f"{url}/static/vendor/redoc.js" in files_of_page(url + "/redoc")
 
 
 def test_the_installed_wheel_takes_an_upload(installed: tuple[str, str], tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import binary, sampled_from, tuples
 
 from tests.content_corpus import HTML, PHP, Sample, film, picture, tarred, true_files, windows_program, zipped
 from tests.content_lies import lies
@@ -181,3 +183,17 @@ def test_whatever_the_bytes_are_they_are_judged_at_once(head: bytes) -> None:
     for content_type in (*FORMATS, "text/plain", "image/x-fish"):
         assert may_be(content_type, head) in (True, False)
     assert time.monotonic() - began < 0.5
+
+
+NAMES = (*FORMATS, *ALIASES, "text/plain", "text/x-fish", "image/x-fish", "application/x-fish", "model/x-fish")
+HEADS = [sample.data[:ENOUGH] for sample in TRUE_FILES + LIES]
+
+
+@given(head=binary(max_size=600) | sampled_from(HEADS) | tuples(sampled_from(HEADS), binary()).map(b"".join))
+def test_what_is_taken_undeclared_would_be_taken_declared(head: bytes) -> None:
+    for name in NAMES:
+        try:
+            check_content(None, head[:ENOUGH], (name,))
+        except ContentTypeMismatch:
+            continue
+        check_content(name, head[:ENOUGH], (name,))

@@ -150,7 +150,9 @@ async def test_head_beside_a_scan_tells_one_byte_less_and_the_last_byte_sent_aga
     await asyncio.sleep(0.3)
     assert not first.done()
     assert not again.done()
-    assert refused(await house.tus.get(path)) == (409, "upload-incomplete")
+    reply = await house.tus.get(path)
+    assert refused(reply) == (409, "upload-incomplete")
+    assert "look at them" in reply.problem["detail"]
     house.clamd.may_answer.set()
     for reply in (await first, await again):
         assert (reply.status, reply.headers["Upload-Offset"]) == (204, str(len(GOOD)))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from pytest_aiohttp import AiohttpClient
@@ -17,8 +19,11 @@ from tests.scan_house import AWAY, BAD, GOOD, House, a_site
 from tests.test_announce import until
 from tests.tus_client import TusClient
 from tusserver.app import make_app
-from tusserver.protocol.uploads import State
+from tusserver.protocol.uploads import State, Upload
+from tusserver.service.scans import Scans
 from tusserver.settings import Settings
+from tusserver.stores.memory import MemoryStore
+from tusserver.web.site import SITE
 
 
 @pytest.fixture
@@ -80,6 +85,59 @@ async def test_durability_always_holds_for_what_waits_for_a_scan(
     parts = [await tus.create(len(GOOD), GOOD, Upload_Concat="partial")]
     made = await tus.send("POST", "/files/", {"Upload-Concat": f"final;{parts[0]}"})
     assert (await tus.get(made.headers["Location"])).body == GOOD
+
+
+async def test_a_final_upload_that_nobody_could_look_at_is_complete_after_the_next_start(
+    aiohttp_client: AiohttpClient, tmp_path: Path, clamd: Peer
+) -> None:
+    clamd.says = b"no"
+    tus = TusClient(await aiohttp_client(a_site(tmp_path, clamd)))
+    part = await tus.create(len(GOOD), Upload_Concat="partial")
+    assert refused(await tus.patch(part, 0, GOOD)) == AWAY
+    clamd.says = None
+    assert await tus.offset(part) == len(GOOD)
+    clamd.says = b"no"
+    assert refused(await tus.send("POST", "/files/", {"Upload-Concat": f"final;{part}"})) == AWAY
+    await tus.client.close()
+    clamd.says = None
+    app = a_site(tmp_path, clamd)
+    await aiohttp_client(app)
+
+    async def states() -> list[State]:
+        return [upload.state for upload in (await app[SITE].backends.infos.page()).uploads]
+
+    async def is_complete() -> bool:
+        return await states() == [State.COMPLETE]
+
+    await until(is_complete)
+
+
+class Broken:
+    """A scanner with a fault of ours."""
+
+    address = "nowhere"
+
+    async def scan(self, pieces: AsyncIterator[bytes]) -> str | None:
+        raise RuntimeError("a fault of ours")
+
+    async def version(self) -> str:
+        return self.address
+
+
+async def test_a_fault_of_ours_completes_nothing_and_is_logged_also_where_nobody_waits(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def never(id: str) -> NoReturn:
+        pytest.fail(f"{id} was decided")
+
+    now = datetime.now(UTC)
+    upload = Upload("id", now, now, length=5, offset=5, state=State.RECEIVING)
+    scans = Scans(Broken(), MemoryStore(), complete=never, condemn=never)
+    await asyncio.wait([scans.begin(upload)])
+    assert "the scan of upload id failed" in caplog.text
+    with pytest.raises(RuntimeError):
+        await scans.outcome(upload)
+    await scans.close()
 
 
 # what the operator sees

@@ -13,6 +13,7 @@ from typing import Any
 
 from tusserver.imaging.base import Bounds, Seen
 from tusserver.imaging.child import Child, Ended, NotStarted
+from tusserver.imaging.turns import Turns
 from tusserver.protocol.errors import BackendError, NotFound, OutOfSpace, Unavailable
 from tusserver.protocol.images import BadWish, ImagesAway, ImagesBusy, ImageTooLarge, NotAnImage
 from tusserver.protocol.refusals import Refusal, Stopping
@@ -43,9 +44,7 @@ class Pool:
     ) -> None:
         self._start = partial(Child.start, bounds, python)
         self._timeout = timeout
-        self._most_waiting = MOST_WAITING * workers
-        self._waiting = 0
-        self._turns = asyncio.Semaphore(workers)
+        self._turns = Turns(workers, MOST_WAITING * workers)
         self._threads = Workers("images", workers)
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
@@ -61,7 +60,7 @@ class Pool:
         return {child.pid for child in (*self._idle, *self._busy)}
 
     async def ask(self, job: Mapping[str, Any], begun: Callable[[], None] | None = None) -> Seen | None:
-        """What a worker makes of a job, see `tusserver.imaging.worker.answer`.
+        """What a worker makes of a job, see `tusserver.imaging.worker.answer`. What is only to be shown comes last.
 
         A call that is cancelled leaves the queue, or ends the worker that is at work for it: when `ask` is over, nobody
         writes to what the job names any more.
@@ -71,24 +70,18 @@ class Pool:
         Raises:
             NotAnImage: the file is none, or the worker died of it: of its memory, its time or a fault of a library.
             ImageTooLarge, BadWish: as in `tusserver.imaging.codec`.
-            ImagesBusy: 64 jobs for each worker wait already, or the worker hardly got to run.
+            ImagesBusy: 64 such jobs for each worker wait already, or the worker hardly got to run.
             ImagesAway: there is no worker to be had.
             Stopping: the pool is closed.
             NotFound: the image is not there. OutOfSpace, Unavailable: the disk.
         """
-        if self._turns.locked() and self._waiting >= self._most_waiting:
-            raise ImagesBusy
-        self._waiting += 1
-        try:
-            await self._turns.acquire()
-        finally:
-            self._waiting -= 1
+        await self._turns.take(is_first=job["act"] != "derive")
         try:
             if begun is not None:
                 begun()
             return await self._carried_out(job)
         finally:
-            self._turns.release()
+            self._turns.give()
 
     async def close(self) -> None:
         """End every process; what waits for one is refused. May be called twice."""

@@ -268,9 +268,8 @@ def _is_of(name: str, head: bytes) -> bool:
     format = _format_of(name)
     if format is not None:
         return any(LOOKS[family](head) for family in format.families) and not _hides_a_program(name, head)
-    if TEXTS.fullmatch(name):
-        return may_be(name, head)
-    return not known(head)  # nobody here knows how such a file begins, only that it is none of the others
+    # Nobody here knows how a file of an unknown type begins, only that it is none of the others.
+    return may_be(name, head) and (TEXTS.fullmatch(name) is not None or not known(head))
 
 
 def _format_of(name: str) -> Format | None:

@@ -272,7 +272,8 @@ class UploadIncomplete(Refusal):
     def __init__(self, offset: int, length: int | None) -> None:
         rest = "an unknown number of" if length is None else str(length)
         # `size` is what plain REST calls the length.
-        super().__init__(f"{offset} of {rest} bytes have arrived", offset=offset, length=length, size=length)
+        also = "; something has still to look at them" if offset == length else ""
+        super().__init__(f"{offset} of {rest} bytes have arrived{also}", offset=offset, length=length, size=length)
 
 
 class BadParts(Refusal):

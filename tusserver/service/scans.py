@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
 from tusserver.protocol.errors import BackendError, Unavailable
-from tusserver.protocol.refusals import Infected, Refusal, ScannerAway, Stopping, UploadNotFound
+from tusserver.protocol.refusals import Infected, Refusal, ScannerAway, UploadNotFound
 from tusserver.protocol.uploads import Upload
 from tusserver.stores.base import Store
 
@@ -60,7 +60,6 @@ class Scans:
         self._running: dict[str, asyncio.Task[Upload]] = {}
         self._clean: set[str] = set()
         self._told_at = float("-inf")
-        self._is_closed = False
 
     def is_due(self, upload: Upload) -> bool:
         """It has to be looked at before it is complete."""
@@ -80,14 +79,14 @@ class Scans:
         Args:
             patience: seconds; None: as long as it takes.
         Raises:
-            Infected: status 422; ScannerAway, Stopping: status 503; UploadNotFound: it was removed meanwhile.
+            Infected: status 422; ScannerAway: status 503; UploadNotFound: status 404, it was removed meanwhile.
         """
         task = self.begin(upload)
         await asyncio.wait((task,), timeout=patience)
         if not task.done():
             return upload
         if task.cancelled():
-            raise Stopping("it is looked at again later") if self._is_closed else UploadNotFound("it was removed")
+            raise UploadNotFound("it was removed while it was looked at")
         return task.result()
 
     async def clear(self, upload: Upload) -> None:
@@ -142,7 +141,6 @@ class Scans:
 
     async def close(self) -> None:
         """End every scan; what was not finished is looked at again after the next start."""
-        self._is_closed = True
         running = list(self._running.values())
         for task in running:
             task.cancel()

@@ -273,7 +273,7 @@ SCHEMAS: dict[str, Schema] = {
             "store": {"enum": ["ok", "full", "away"]},
             "scanner": told({"enum": ["ok", "away"]}, "Where uploads are looked at for viruses."),
         },
-        {"status": "ready", "server": "ok", "database": "ok", "store": "ok", "scanner": "ok"},
+        {"status": "ready", "server": "ok", "database": "ok", "store": "ok"},
         optional=("scanner",),
     ),
     "Document": {"type": "object"},

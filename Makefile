@@ -94,12 +94,12 @@ $(CLIENTS)/node_modules/.package-lock.json: $(CLIENTS)/package-lock.json
 
 engines: ## say which of the programs that `make test-all` needs are missing
 	@missing=""; \
-	for tool in curl nginx clamd node npm; do \
+	for tool in curl nginx clamd node npm unzip 7z; do \
 	  PATH="$$PATH:/usr/sbin:/sbin" command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	test -x "$${CHROMIUM:-/usr/bin/chromium}" || missing="$$missing chromium"; \
 	if [ -n "$$missing" ]; then \
 	  echo "make test-all needs programs that are not here:$$missing"; \
-	  echo "on Debian and Ubuntu: apt-get install$$(echo "$$missing" | sed 's/ node\b/ nodejs/; s/ clamd\b/ clamav-daemon/')"; \
+	  echo "on Debian and Ubuntu: apt-get install$$(echo "$$missing" | sed 's/ node\b/ nodejs/; s/ clamd\b/ clamav-daemon/; s/ 7z\b/ p7zip-full/')"; \
 	  exit 1; fi; \
 	node -e 'process.exit(+(parseInt(process.versions.node) < 20))' || { \
 	  echo "make test-all needs Node 20 or newer; this is $$(node --version)"; exit 1; }

@@ -115,7 +115,12 @@ async def test_an_unfinished_upload_is_409_with_how_far_it_is(rest: RestClient, 
 @pytest.mark.parametrize("path", ["/download/{}", "/download/partial/{}", "/status/{}"])
 @pytest.mark.parametrize(
     ("name", "status", "code"),
-    [("nobody", 404, "upload-not-found"), ("a%00b", 422, "bad-filename"), ("a//b", 422, "bad-filename")],
+    [
+        ("nobody", 404, "upload-not-found"),
+        ("a%00b", 422, "bad-filename"),
+        ("a%0Ab", 422, "bad-filename"),
+        ("a//b", 422, "bad-filename"),
+    ],
 )
 async def test_an_unknown_name_is_404_and_a_bad_one_422(
     rest: RestClient, path: str, name: str, status: int, code: str

@@ -50,6 +50,23 @@ async def test_every_answer_of_a_route_bears_cors_headers(tus: TusClient, method
         assert reply.problem["code"]
 
 
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/files/a%7Bb%7D", "upload-not-found"),
+        ("/files/a%0Ab", "upload-not-found"),
+        ("/links/a%7Bb%7D/", "link-not-found"),
+        ("/uploads/a%7Bb%7D.png", "upload-not-found"),
+        ("/download/a%7Bb%7D", "upload-not-found"),
+    ],
+)
+async def test_a_name_that_nothing_has_is_refused_in_the_words_of_its_route(
+    tus: TusClient, path: str, code: str
+) -> None:
+    reply = await tus.send("GET", path)
+    assert (reply.status, reply.problem["code"]) == (404, code)
+
+
 async def test_a_preflight_allows_what_tus_clients_send_and_what_pages_add(tus: TusClient) -> None:
     asked = "authorization,tus-resumable,upload-offset,x-my-header"
     reply = await tus.send(

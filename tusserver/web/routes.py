@@ -25,10 +25,11 @@ from tusserver.web.cors import add_cors, preflight, shared
 from tusserver.web.problems import Handler
 from tusserver.web.site import SITE, Site
 
-# In this order: a fixed path wins over a name.
+# In this order: a fixed path wins over a name. A name may be anything, with braces and line breaks in it: what is wrong
+# with it is for the route to say.
 ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
     ("/", {"GET": page.root}),
-    ("/static/{path:.+}", {"GET": page.asset}),
+    ("/static/{path:(?s:.+)}", {"GET": page.asset}),
     ("/health", {"GET": health.health}),
     ("/ready", {"GET": health.ready}),
     ("/openapi.json", {"GET": openapi.document}),
@@ -41,10 +42,10 @@ ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
     ("/upload/start", {"POST": rest_upload.start}),
     ("/upload/chunk", {"POST": rest_upload.chunk}),
     ("/upload/complete", {"POST": rest_upload.complete}),
-    ("/download/partial/{filename:.+}", {"GET": rest_files.download_part}),
-    ("/download/{filename:.+}", {"GET": rest_files.download}),
+    ("/download/partial/{filename:(?s:.+)}", {"GET": rest_files.download_part}),
+    ("/download/{filename:(?s:.+)}", {"GET": rest_files.download}),
     ("/status", {"GET": listing.list_uploads}),
-    ("/status/{filename:.+}", {"GET": rest_files.status}),
+    ("/status/{filename:(?s:.+)}", {"GET": rest_files.status}),
     ("/cleanup", {"DELETE": cleanup.cleanup}),
     ("/links", {"GET": links.list_links, "POST": links.mint}),
     ("/zip", {"GET": zip_stored.get, "POST": zip_stored.post}),
@@ -52,12 +53,12 @@ ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
     ("/zip-file/", {"POST": zip_file.zip_files}),
     ("/api/upload", {"POST": images.upload}),
     ("/api/images", {"GET": images.list_images}),
-    ("/api/images/{stored_filename}", {"DELETE": images.remove}),
+    ("/api/images/{stored_filename:[^/]+}", {"DELETE": images.remove}),
 )
 # They answer OPTIONS themselves, and any method that `X-HTTP-Method-Override` stands in for.
 LINK_ROUTES: tuple[tuple[str, dict[str, Handler]], ...] = (
-    ("/links/{id}", {"GET": links.show, "DELETE": links.remove, "*": links.collection}),
-    ("/links/{id}/", {"GET": links.show, "*": links.collection}),
+    ("/links/{id:[^/]+}", {"GET": links.show, "DELETE": links.remove, "*": links.collection}),
+    ("/links/{id:[^/]+}/", {"GET": links.show, "*": links.collection}),
 )
 
 
@@ -83,9 +84,9 @@ def add_routes(app: web.Application, site: Site) -> None:
     add("*", site.collection, tus.collection)
     if site.collection != "/":
         add("*", site.collection.rstrip("/"), tus.collection)
-    add("*", site.collection + "{id}", tus.upload)
+    add("*", site.collection + "{id:[^/]+}", tus.upload)
     shown: dict[str, Handler] = {"GET": images.show}
-    for path, handlers in (*ROUTES, (site.settings.upload_url_path + "/{stored_filename}", shown)):
+    for path, handlers in (*ROUTES, (site.settings.upload_url_path + "/{stored_filename:[^/]+}", shown)):
         for method, handler in (_with_head(handlers) | {"OPTIONS": _preflight}).items():
             add(method, site.prefix + path, handler)
     for path, handlers in LINK_ROUTES:

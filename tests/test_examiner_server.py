@@ -36,6 +36,9 @@ class SlowBody(HeldBody):
         super().__init__(b"")
         self.may_end = asyncio.Event()
 
+    def held(self) -> None:
+        """It has not come."""
+
     async def read(self) -> bytes:
         await self.may_end.wait()
         return b""

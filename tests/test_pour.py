@@ -295,3 +295,13 @@ def test_a_full_disk_is_answered_507_and_the_connection_goes_on(small: RunningSe
     assert offset == (0 if headers else os.stat(small.folder / "bytes" / path[7:9] / path[7:]).st_size)
     assert wire.ask("DELETE", path, {})[0] == 204
     assert told["content-type"].startswith("application/problem+json")
+
+
+def test_a_small_body_may_come_at_any_moment_of_its_creation(wire: Wire) -> None:
+    offered = {"Upload-Length": "5", "Content-Type": "application/offset+octet-stream", "Content-Length": "5"}
+    for pause in (0.0, 0.0002, 0.0005, 0.001, 0.002, 0.005) * 20:
+        with wire.send("POST", "/files/", offered) as connection:
+            time.sleep(pause)
+            connection.sendall(b"hello")
+            status, headers = wire.answer(connection)
+        assert (status, headers["upload-offset"]) == (201, "5")

@@ -157,11 +157,12 @@ class Bodies:
         """Take a body in and write the record, once unless unverified bytes had to be announced.
 
         Args:
-            hold: the lock of the upload, None where nobody knows that yet; then the body is small and has come.
+            hold: the lock of the upload, None where that has no place in the store yet; then the body is small and has
+                come.
         """
         held = None if wanted.has_checksum_trailer else source.held()
         if held is not None and (len(held) <= SMALL or hold is None):
-            return await self._place(upload, entry, held, wanted)
+            return await self._place(upload, entry, held, wanted, is_made=hold is not None)
         assert hold is not None
         source = source if held is None else HeldBody(held)
         # What has a digest is judged once that holds: a byte that fell over on the way is sent again and fails nothing.
@@ -182,18 +183,19 @@ class Bodies:
         finally:
             await writer.close()
 
-    async def _place(self, upload: Upload, entry: Entry, data: bytes, wanted: Wanted) -> Upload:
+    async def _place(self, upload: Upload, entry: Entry, data: bytes, wanted: Wanted, *, is_made: bool) -> Upload:
         """Take in a body that has come whole: in one call of the store, and there is nobody to wait for or to end.
 
-        The place of a new entry in the store is made too.
+        Args:
+            is_made: the upload has its place in the store.
         """
         store, start = self._ledger.store, upload.offset
         refusal = judge_held(data, wanted, start)
         error: BackendError | None = None
         end = start
-        if refusal is None and (data or entry.is_new):
+        if refusal is None and (data or not is_made):
             try:
-                await store.add(upload.id, start, data, is_new=entry.is_new)
+                await store.add(upload.id, start, data, is_new=not is_made)
                 end = start + len(data)
             except BackendError as failure:
                 if entry.is_new:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 from urllib.parse import urljoin
@@ -99,6 +100,19 @@ def test_no_library_asks_for_its_maker_or_for_a_source_map() -> None:
         text = (FOLDER / "vendor" / name).read_text()
         assert "sourceMappingURL" not in text[-200:]
         assert "https://cdn." not in text
+
+
+def test_a_library_that_would_ask_elsewhere_in_a_new_way_is_not_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER.resolve()))
+    assets = importlib.import_module("assets")
+    bundle = tmp_path / "redoc.standalone.js"
+    bundle.write_bytes(b'img("https://cdn.redoc.ly/redoc/logo-mini.svg")\n//# sourceMappingURL=redoc.standalone.js.map')
+    assert assets.ready_made(bundle) == b'img("data:,")\n'
+    bundle.write_bytes(b'img("https://example.com/logo.svg")')
+    with pytest.raises(assets.BuildError, match="another address"):
+        assets.ready_made(bundle)
 
 
 def test_the_licences_of_what_is_shown_are_collected() -> None:

@@ -51,16 +51,18 @@ def test_make_alone_lists_every_target_with_what_it_does() -> None:
 
 
 def test_make_says_which_programs_the_engines_lack_and_how_to_get_them(tmp_path: Path) -> None:
-    path = folder_of_programs(tmp_path / "bin", nginx="", node="echo v20.1.0")
+    path = folder_of_programs(tmp_path / "bin", nginx="", clamd="", node="echo v20.1.0")
     done = make("engines", path=path, CHROMIUM="/nowhere/chromium")
     assert done.returncode != 0
-    assert "programs that are not here: curl npm chromium" in done.stdout
-    assert "apt-get install curl npm chromium" in done.stdout
+    assert "programs that are not here: curl npm unzip 7z chromium" in done.stdout
+    assert "apt-get install curl npm unzip p7zip-full chromium" in done.stdout
 
 
 def test_make_says_that_node_is_too_old(tmp_path: Path) -> None:
     old = 'if [ "$1" = --version ]; then echo v18.20.4; else exit 1; fi'
-    path = folder_of_programs(tmp_path / "bin", nginx="", curl="", npm="", node=old, chromium="")
+    path = folder_of_programs(
+        tmp_path / "bin", node=old, **dict.fromkeys(("nginx", "curl", "clamd", "npm", "unzip", "7z", "chromium"), "")
+    )
     done = make("engines", path=path, CHROMIUM=str(tmp_path / "bin" / "chromium"))
     assert done.returncode != 0
     assert "needs Node 20 or newer; this is v18.20.4" in done.stdout

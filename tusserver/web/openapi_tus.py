@@ -10,6 +10,7 @@ from tusserver.web import links
 from tusserver.web.openapi_parts import (
     ALIVE,
     ARRIVES,
+    BESIDE,
     CONDITIONS,
     DOCUMENT,
     ENDS,
@@ -152,7 +153,7 @@ PATHS: Paths = {
             (*WHO, links.LinkNotFound, *OFTEN), text="The uploads that it made stay.",
         ),
         "POST": MAKE_BY_LINK,
-        "OPTIONS": TELL,
+        "OPTIONS": replace(TELL, tag=BESIDE),
     },
-    "/links/{id}/": {"GET": SHOW_LINK, "POST": MAKE_BY_LINK, "OPTIONS": TELL},
+    "/links/{id}/": {"GET": SHOW_LINK, "POST": MAKE_BY_LINK, "OPTIONS": replace(TELL, tag=BESIDE)},
 }  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.locker import Holder, is_free
+from tests.contracts.locker_values import Holder, is_free
 from tests.contracts.store_values import new_id
 from tusserver.lockers.host import HostLocker
 

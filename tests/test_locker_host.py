@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.contracts.locker import Holder, LockerContract, NewUpload, holder, ignore, is_free
+from tests.contracts.locker import LockerContract
+from tests.contracts.locker_values import Holder, NewUpload, holder, ignore, is_free
 from tests.contracts.store_values import new_id
 from tusserver.lockers.host import HostLocker
 from tusserver.lockers.post import Post

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contracts.locker import LockerContract, NewUpload
+from tests.contracts.locker import LockerContract
+from tests.contracts.locker_values import NewUpload
 from tests.contracts.store_values import new_id
 from tusserver.lockers.base import Locker
 from tusserver.lockers.process import ProcessLocker

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -85,9 +85,22 @@ def _put_together(settings: Settings) -> _Parts:
         offer(settings.disabled_extensions, max_metadata=settings.max_metadata),
         policy,
         clock=_clock,
-        new_id=lambda: make_id(secrets.token_bytes(RANDOM_BYTES)),
+        new_id=_ids(),
     )
     return _Parts(backends, service, Sweeper(service, keep_finished=_span(settings.keep_finished)))
+
+
+def _ids() -> Callable[[], str]:
+    """Ids by chance. The system is asked for many at a time, since asking takes longer than all else about an id."""
+    waiting: list[bytes] = []
+
+    def new_id() -> str:
+        if not waiting:
+            data = secrets.token_bytes(RANDOM_BYTES * 64)
+            waiting.extend(data[at : at + RANDOM_BYTES] for at in range(0, len(data), RANDOM_BYTES))
+        return make_id(waiting.pop())
+
+    return new_id
 
 
 def _span(seconds: float | None) -> timedelta | None:

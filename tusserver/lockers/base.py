@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
+
+MayAsk = Callable[[], Awaitable[None]]
 
 
 class Hold(Protocol):
@@ -47,12 +49,15 @@ class Locker(Protocol):
         """Stop listening. Locks still held are released."""
         ...
 
-    def hold(self, id: str, *, take_over: bool = True, timeout: float = 5.0) -> AbstractAsyncContextManager[Hold]:
+    def hold(
+        self, id: str, *, take_over: bool = True, timeout: float = 5.0, may_ask: MayAsk | None = None
+    ) -> AbstractAsyncContextManager[Hold]:
         """Hold the lock of `id` in the block. With `take_over` the present holder is asked to let go, at once and
         whichever process it is in; without, and with `timeout` 0, only a free lock is taken and nobody is disturbed.
 
         Args:
             timeout: seconds to wait at most.
+            may_ask: awaited before a holder is asked, and not where the lock is free; what it raises is raised.
         Raises:
             Held: it was not let go in time.
             NotFound: the upload does not exist (only lockers that lock the upload's own data file).

@@ -16,7 +16,7 @@ from itertools import chain, repeat
 from pathlib import Path
 from types import TracebackType
 
-from tusserver.lockers.base import Hold, Locker
+from tusserver.lockers.base import Hold, Locker, MayAsk
 from tusserver.lockers.lines import Lines, Place
 from tusserver.lockers.post import Post
 from tusserver.protocol.errors import Held, NotFound, Unavailable
@@ -77,8 +77,10 @@ class HostLocker:
         await self._workers.run(self._post.unbind)
         await self._workers.close()
 
-    def hold(self, id: str, *, take_over: bool = True, timeout: float = 5.0) -> AbstractAsyncContextManager[Hold]:
-        return _Holding(self, id, timeout if take_over else 0)
+    def hold(
+        self, id: str, *, take_over: bool = True, timeout: float = 5.0, may_ask: MayAsk | None = None
+    ) -> AbstractAsyncContextManager[Hold]:
+        return _Holding(self, id, timeout if take_over else 0, may_ask)
 
     def nudge(self, id: str) -> None:
         if (place := self._lines.first(id)) is not None and place.is_held:
@@ -111,12 +113,12 @@ class HostLocker:
             elif kind == NUDGE:
                 place.nudge()
 
-    async def lock(self, id: str, lock_timeout: float) -> Place:
+    async def lock(self, id: str, lock_timeout: float, may_ask: MayAsk | None = None) -> Place:
         """Hold the lock in this process first, then among all."""
         end = asyncio.get_running_loop().time() + lock_timeout
-        place = await self._lines.enter(id, lock_timeout)
+        place = await self._lines.enter(id, lock_timeout, may_ask)
         try:
-            locked = await self._lock_file(id, end if lock_timeout > 0 else None)
+            locked = await self._lock_file(id, end if lock_timeout > 0 else None, may_ask)
             place.descriptor, place.stored = locked
             place.is_held = True
             if self._is_closed:
@@ -127,19 +129,24 @@ class HostLocker:
             raise
         return place
 
-    async def _lock_file(self, id: str, end: float | None) -> Locked:
+    async def _lock_file(self, id: str, end: float | None, may_ask: MayAsk | None) -> Locked:
         """The locked file. Tries once if `end` is None, else until that moment of the loop."""
         loop = asyncio.get_running_loop()
         path = self._path_of(id)
         wish_at = loop.time()
         for pause in chain(FIRST_PAUSES, repeat(PAUSE)):
             now = loop.time()
-            wishes = [_message(WISH, [id.encode()])] if end is not None and wish_at <= now else []
+            is_asking = end is not None and may_ask is None and wish_at <= now
+            wishes = [_message(WISH, [id.encode()])] if is_asking else []
             locked = await self._workers.run(partial(self._try, path, wishes), _unlock_if_locked)
             if locked is not None:
                 return locked
             if end is None or self._is_closed or now >= end:
                 break
+            if may_ask is not None:
+                await may_ask()
+                may_ask = None
+                continue
             wish_at += WISH_EVERY if wishes else 0
             await asyncio.sleep(min(pause, max(end - now, 0)))
         raise Held("the upload is in use and was not let go in time")
@@ -209,14 +216,14 @@ def _unlock_if_locked(locked: Locked | None) -> None:
 
 
 class _Holding(AbstractAsyncContextManager[Hold]):
-    __slots__ = ("_id", "_locker", "_place", "_timeout")
+    __slots__ = ("_id", "_locker", "_may_ask", "_place", "_timeout")
 
-    def __init__(self, locker: HostLocker, id: str, timeout: float) -> None:
-        self._locker, self._id, self._timeout = locker, id, timeout
+    def __init__(self, locker: HostLocker, id: str, timeout: float, may_ask: MayAsk | None) -> None:
+        self._locker, self._id, self._timeout, self._may_ask = locker, id, timeout, may_ask
         self._place: Place | None = None
 
     async def __aenter__(self) -> Hold:
-        place = self._place = await self._locker.lock(self._id, self._timeout)
+        place = self._place = await self._locker.lock(self._id, self._timeout, self._may_ask)
         return place
 
     async def __aexit__(

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from tusserver.lockers.base import Hold
+from tusserver.lockers.base import Hold, MayAsk
 from tusserver.protocol.errors import Held
 
 
@@ -63,10 +63,10 @@ class Lines:
         """The places that hold their lock."""
         return (line[0] for line in self._lines.values() if line[0].is_held)
 
-    async def enter(self, id: str, lock_timeout: float) -> Place:
+    async def enter(self, id: str, lock_timeout: float, may_ask: MayAsk | None = None) -> Place:
         """Stand in line until it is our turn, for `lock_timeout` seconds at most; with 0 only if nobody is there.
 
-        Whoever has the turn is asked to let go. Raises Held.
+        Whoever has the turn is asked to let go, once `may_ask` was awaited. Raises Held, and what that raises.
         """
         loop = asyncio.get_running_loop()
         place = Place(id, loop)
@@ -76,6 +76,9 @@ class Lines:
             return place
         if lock_timeout <= 0:
             raise Held("the upload is in use")
+        if may_ask is not None:
+            await may_ask()
+            return await self.enter(id, lock_timeout)  # it may have got shorter meanwhile
         line[0].want()
         line.append(place)
         turn = place.turn = loop.create_future()

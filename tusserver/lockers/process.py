@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 
-from tusserver.lockers.base import Hold, Locker
+from tusserver.lockers.base import Hold, Locker, MayAsk
 from tusserver.lockers.lines import Lines, Place
 
 
@@ -21,8 +21,10 @@ class ProcessLocker:
     async def close(self) -> None:
         self._lines.clear()
 
-    def hold(self, id: str, *, take_over: bool = True, timeout: float = 5.0) -> AbstractAsyncContextManager[Hold]:
-        return _Holding(self._lines, id, timeout if take_over else 0)
+    def hold(
+        self, id: str, *, take_over: bool = True, timeout: float = 5.0, may_ask: MayAsk | None = None
+    ) -> AbstractAsyncContextManager[Hold]:
+        return _Holding(self._lines, id, timeout if take_over else 0, may_ask)
 
     def nudge(self, id: str) -> None:
         if (place := self._lines.first(id)) is not None:
@@ -35,14 +37,14 @@ class ProcessLocker:
 class _Holding(AbstractAsyncContextManager[Hold]):
     """A class, because `asynccontextmanager` costs more than the lock itself."""
 
-    __slots__ = ("_id", "_lines", "_place", "_timeout")
+    __slots__ = ("_id", "_lines", "_may_ask", "_place", "_timeout")
 
-    def __init__(self, lines: Lines, id: str, timeout: float) -> None:
-        self._lines, self._id, self._timeout = lines, id, timeout
+    def __init__(self, lines: Lines, id: str, timeout: float, may_ask: MayAsk | None) -> None:
+        self._lines, self._id, self._timeout, self._may_ask = lines, id, timeout, may_ask
         self._place: Place | None = None
 
     async def __aenter__(self) -> Hold:
-        place = self._place = await self._lines.enter(self._id, self._timeout)
+        place = self._place = await self._lines.enter(self._id, self._timeout, self._may_ask)
         place.is_held = True
         return place
 

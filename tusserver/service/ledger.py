@@ -7,13 +7,13 @@ record that a crash left behind is put right when it is met.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from tusserver.accounts.base import Accounts
 from tusserver.infos.base import Infos, Latest, OverQuota, Quota
-from tusserver.lockers.base import Hold, Locker
+from tusserver.lockers.base import Hold, Locker, MayAsk
 from tusserver.protocol.checksums import Checksum
 from tusserver.protocol.digests import DigestMismatch, parse_digest
 from tusserver.protocol.durability import Durability
@@ -110,11 +110,15 @@ class Ledger:
             raise UploadNotFound(f"there is no upload {id}") from None
 
     @asynccontextmanager
-    async def held(self, id: str, *, take_over: bool = True) -> AsyncIterator[Hold]:
-        """Hold the lock of an upload in the block."""
+    async def held(self, id: str, *, take_over: bool = True, may_ask: MayAsk | None = None) -> AsyncIterator[Hold]:
+        """Hold the lock of an upload in the block.
+
+        Args:
+            take_over, may_ask: as for `Locker.hold`.
+        """
         completed: Upload | None = None
         try:
-            async with self.locker.hold(id, take_over=take_over, timeout=self.policy.lock_timeout) as hold:
+            async with self._hold(id, take_over, may_ask) as hold:
                 try:
                     yield hold
                 finally:
@@ -128,6 +132,9 @@ class Ledger:
         finally:
             if completed is not None:
                 await self.follow(completed)
+
+    def _hold(self, id: str, take_over: bool, may_ask: MayAsk | None) -> AbstractAsyncContextManager[Hold]:
+        return self.locker.hold(id, take_over=take_over, timeout=self.policy.lock_timeout, may_ask=may_ask)
 
     @asynccontextmanager
     async def unknown(self, id: str) -> AsyncIterator[None]:

@@ -147,18 +147,24 @@ class UploadService:
 
         The present writer, if there is one, is asked to let go, but only once it is clear that this request fits.
         """
-        upload = await self.ledger.load(id)
-        judge_write(caller, upload)
-        limits = await self.ledger.limits_of(upload)
-        if is_resent(append, upload, limits):
-            return await self._looked_at(upload)
-        judge_early(append, upload, limits, self.clock())
-        async with self.ledger.held(id) as hold:
-            upload = await self.ledger.settled(await self.ledger.load(id), hold)
-            room = judge_append(append, upload, limits, self.clock())
-            if upload.is_complete:
-                return upload
-            upload = await self._bodies.take(hold, upload, Entry(self.ledger), source, _wanted(append, room))
+
+        async def may_ask() -> None:
+            upload = await self.ledger.load(id)
+            judge_write(caller, upload)
+            limits = await self.ledger.limits_of(upload)
+            if not is_resent(append, upload, limits):
+                judge_early(append, upload, limits, self.clock())
+
+        async with self.ledger.held(id, may_ask=may_ask) as hold:
+            upload = await self.ledger.load(id)
+            judge_write(caller, upload)
+            limits = await self.ledger.limits_of(upload)
+            if not is_resent(append, upload, limits):
+                upload = await self.ledger.settled(upload, hold)
+                room = judge_append(append, upload, limits, self.clock())
+                if upload.is_complete:
+                    return upload
+                upload = await self._bodies.take(hold, upload, Entry(self.ledger), source, _wanted(append, room))
         return await self._looked_at(upload)
 
     async def append_chunk(self, id: str, chunk: Numbered, append: Append, source: Source, caller: Caller) -> Upload:

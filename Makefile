@@ -22,7 +22,7 @@ SOURCES := tusserver tests static/assets.py build_backend.py
 # Two installations into one environment at a time would spoil it, and nothing here gains from `-j`.
 .NOTPARALLEL:
 
-.PHONY: help run test test-all test-exhaustive lint types tests engines format assets docs build clean
+.PHONY: help run test test-all test-exhaustive lint types tests engines bench format assets docs build clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sort | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -37,6 +37,9 @@ test-all: engines $(VENV)/.dev assets $(CLIENTS)/node_modules/.package-lock.json
 
 test-exhaustive: $(VENV)/.dev ## what takes minutes and finds little more: every ordering of two protocols on one upload
 	$(PYTEST) -m exhaustive
+
+bench: $(VENV)/.dev ## speed beside tusd and the limit of the machine (Go, a C compiler); FLAGS="--rounds 1 --scale 0.25" for less
+	$(PY) -m tests.benchmarks $(FLAGS)
 
 lint: $(VENV)/.dev ## ruff, shellcheck and hadolint
 	$(BIN)/ruff check .

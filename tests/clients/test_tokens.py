@@ -19,8 +19,8 @@ from tests.running import RunningServer
 
 CHUNK = 100_000
 RATE = MB // 4
-LIFETIME = 1.0
-SIZE = 1_500_000
+LIFETIME = 2.0
+SIZE = 3_000_000
 
 pytestmark = pytest.mark.slow
 

@@ -70,6 +70,8 @@ class Sending:
         data = await self._store.read_many(wanted) if wanted else []
         if group:
             await response.write(_gathered(self._archive, group, iter(data)))
+            # Nothing else need wait here where the client is quick and it is the directory that is sent.
+            await asyncio.sleep(0)
 
     async def _send_large(self, response: web.StreamResponse, piece: Piece) -> None:
         id = self._archive.id(piece.index)

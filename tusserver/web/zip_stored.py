@@ -35,7 +35,7 @@ MOST_ENTRIES = 100_000
 # A list of so many has a comma between two, and a filename may have some.
 MOST_MEMBERS = 4 * MOST_ENTRIES
 # Records that are in memory at once.
-BATCH = 500
+BATCH = 200
 DEFAULT_NAME = "uploads"
 SUFFIX = ".zip"
 

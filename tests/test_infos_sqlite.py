@@ -16,7 +16,7 @@ from tests.contracts.infos_values import add, an_upload, ids, new_id, seconds
 from tests.databases import by_hand, commits
 from tusserver.accounts.base import Accounts
 from tusserver.infos.base import Infos
-from tusserver.infos.sqlite import SqliteAccounts, SqliteInfos, queries
+from tusserver.infos.sqlite import SqliteAccounts, SqliteInfos, folding, queries
 from tusserver.infos.sqlite.database import changing
 from tusserver.infos.sqlite.folding import Folding
 from tusserver.infos.sqlite.rows import to_row
@@ -187,7 +187,12 @@ async def test_reads_leave_no_transaction_open_that_would_keep_the_log_growing(i
         assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
 
 
-async def test_the_log_does_not_grow_without_bound(infos: SqliteInfos, path: Path) -> None:
+async def test_the_log_does_not_grow_without_bound(
+    infos: SqliteInfos, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In little, or it would take 64 MiB.
+    monkeypatch.setattr(folding, "LONG", 500)
+    monkeypatch.setattr(folding, "MOST", 1_000)
     for _ in range(12):
         await asyncio.gather(*(infos.create(an_upload(metadata="x" * 3000)) for _ in range(200)))
         await infos.page(limit=1)

@@ -386,25 +386,3 @@ async def test_a_process_that_does_not_read_its_post_holds_up_nobody(
     async with asyncio.timeout(1):
         assert await is_free(locker, new_upload())
     await asyncio.to_thread(deaf.unbind)
-
-
-async def test_the_holder_in_the_other_is_asked_only_by_who_may(
-    locker: HostLocker, other: HostLocker, new_upload: NewUpload
-) -> None:
-    present = await holder(locker, id := new_upload())
-    seen: list[int] = []
-
-    async def may_not_ask() -> None:
-        raise LookupError("it does not fit")
-
-    async def may_ask() -> None:
-        await asyncio.sleep(0.05)
-        seen.append(present.wishes)
-
-    with pytest.raises(LookupError):
-        async with other.hold(id, may_ask=may_not_ask):
-            pytest.fail("somebody holds it")
-    async with other.hold(id, may_ask=may_ask):
-        assert seen == [0]
-        assert present.wishes >= 1
-    await present.task

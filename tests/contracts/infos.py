@@ -39,6 +39,7 @@ FULL = {
     "last_chunk": Chunk(3, 0, 7),
     "announce": "https://example.com/heard?a=b",
     "announce_key": "signs what is told",
+    "types": ("image/png", "text/*"),
     "facts": Facts(0xFFFFFFFF, Image("world\udcff 1.png", "image/png", 640, 480)),
 }
 NAMES = ["", " ", "a\0b", "日本語.png", "🦆", "e\u0301", "'; DROP TABLE uploads; --", "\udcff\udcfe.bin", "x" * 100_000]

@@ -267,6 +267,7 @@ def new_upload(id: str, creation: Creation, limits: Limits, now: datetime, grant
         overwrites=creation.overwrites,
         announce=grant.announce if is_told else None,
         announce_key=grant.announce_key if is_told else None,
+        types=grant.types,
         expires_at=limits.expires_at(now),
     )
 

@@ -82,6 +82,7 @@ class Upload:
         overwrites: it replaces the owner's finished upload of the same filename when it is complete.
         last_chunk: see Chunk; None before the first.
         announce: URL that has still to be told of its completion, None: nobody has.
+        types: content types that the link takes, empty: every one; they hold when the link is gone too.
         facts: see Facts.
         announce_key: secret of the link that it was made by, which signs what is told; known to the link's owner.
         unverified: a checksummed chunk is being written behind `offset`; after a crash what lies there is cut off.
@@ -109,6 +110,7 @@ class Upload:
     last_chunk: Chunk | None = None
     announce: str | None = None
     announce_key: str | None = None
+    types: tuple[str, ...] = ()
     facts: Facts = Facts()
 
     def __post_init__(self) -> None:

@@ -166,7 +166,7 @@ class Bodies:
         assert hold is not None
         source = source if held is None else HeldBody(held)
         # What has a digest is judged once that holds: a byte that fell over on the way is sent again and fails nothing.
-        lists = [] if wanted.is_checked or upload.offset >= ENOUGH else await self._ledger.checks.types_of(upload)
+        lists = [] if wanted.is_checked or upload.offset >= ENOUGH else self._ledger.checks.types_of(upload)
         if lists:
             source = Watched(source, await self._ledger.checks.head(upload), upload.content_type, lists)
         writer = await self._ledger.store.append(upload.id, upload.offset)

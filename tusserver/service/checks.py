@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 
-from tusserver.accounts.base import Accounts
 from tusserver.protocol.checksums import Checksum, new_hasher
 from tusserver.protocol.content import check_content
 from tusserver.protocol.digests import DigestMismatch
-from tusserver.protocol.errors import NotFound
 from tusserver.protocol.signatures import ENOUGH
 from tusserver.protocol.uploads import Kind, Upload
 from tusserver.service.sources import Ending, Source
@@ -21,20 +18,16 @@ from tusserver.workers import Workers
 class Checks:
     """Of one service, whose operator takes `types`; empty: every one."""
 
-    def __init__(self, store: Store, accounts: Accounts, digests: Workers, types: Sequence[str]) -> None:
-        self._store, self._accounts, self._digests = store, accounts, digests
+    def __init__(self, store: Store, digests: Workers, types: Sequence[str]) -> None:
+        self._store, self._digests = store, digests
         self._types = types
 
-    async def types_of(self, upload: Upload) -> list[Sequence[str]]:
+    def types_of(self, upload: Upload) -> list[Sequence[str]]:
         """The lists of content types that an upload is held to: the operator's, and that of its link. None for parts:
         what they begin with is the middle of something."""
         if upload.kind is Kind.PARTIAL:
             return []
-        lists: list[Sequence[str]] = [self._types]
-        if upload.link is not None:
-            with suppress(NotFound):  # once it is gone nobody knows what it took
-                lists.append((await self._accounts.link(upload.link)).types)
-        return [types for types in lists if types]
+        return [types for types in (self._types, upload.types) if types]
 
     async def head(self, upload: Upload) -> bytes:
         """The first bytes of an upload, as many as tell its type."""
@@ -46,7 +39,7 @@ class Checks:
         Raises:
             ContentTypeMismatch: status 415.
         """
-        lists = await self.types_of(upload)
+        lists = self.types_of(upload)
         head = await self.head(upload) if lists else b""
         for types in lists:
             check_content(upload.content_type, head, types)

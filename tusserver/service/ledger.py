@@ -95,7 +95,7 @@ class Ledger:
         self.store, self.infos, self.locker = backends.store, backends.infos, backends.locker
         self.accounts = backends.accounts
         self.policy, self.clock = policy, clock
-        self.checks = Checks(self.store, self.accounts, digests, policy.types)
+        self.checks = Checks(self.store, digests, policy.types)
         self.scans = Scans(backends.scanner, self.store, complete=self._complete_clean, condemn=self._condemn)
         self.on_complete: Callable[[Upload], None] = lambda upload: None
         self.on_removed: Callable[[Upload], None] = lambda upload: None

@@ -32,6 +32,7 @@ COLUMNS = (
     "last_chunk",
     "announce",
     "announce_key",
+    "types",
     "final_key",
 )
 # Of `Upload.facts`, written by a statement of their own: few writes know any, and each value costs all the others time.
@@ -98,6 +99,7 @@ def to_row(upload: Upload) -> Row:
         None if chunk is None else f"{chunk.index} {chunk.start} {chunk.end}",
         upload.announce,
         to_text(upload.announce_key),
+        json.dumps(upload.types) if upload.types else None,
         final_key(upload) if upload.kind is Kind.FINAL else None,
     )
 
@@ -133,7 +135,8 @@ def from_row(row: Row) -> Upload:
     (id, created, updated, length, offset, state, kind, parts, concat, metadata, owner, filename, content_type) = row[
         :13
     ]
-    expires, completed, unverified, link, checksum, overwrites, chunk, announce, key, crc32, stored, image = row[13:]
+    expires, completed, unverified, link, checksum, overwrites, chunk, announce, key = row[13:22]
+    types, crc32, stored, image = row[22:]
     return Upload(
         id,
         from_micros(created),
@@ -157,5 +160,6 @@ def from_row(row: Row) -> Upload:
         None if chunk is None else Chunk(*map(int, chunk.split())),
         announce,
         from_text(key),
+        tuple(json.loads(types)) if types else (),
         _NOTHING if crc32 is None and image is None else _facts(crc32, stored, image),
     )

@@ -151,6 +151,7 @@ _VERSION_2 = (
 # completion writes no index more.
 _VERSION_3 = (
     "ALTER TABLE uploads ADD COLUMN announce_key TEXT",
+    "ALTER TABLE uploads ADD COLUMN types TEXT",
     "ALTER TABLE uploads ADD COLUMN crc32 INTEGER",
     "ALTER TABLE uploads ADD COLUMN stored_filename TEXT",
     "ALTER TABLE uploads ADD COLUMN image TEXT",

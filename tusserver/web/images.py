@@ -9,7 +9,6 @@ from aiohttp import BodyPartReader, web
 from tusserver.gallery import Act, no_such_image
 from tusserver.protocol.access import judge_read
 from tusserver.protocol.downloads import Representation, content_disposition, security_headers
-from tusserver.protocol.fields import parse_number
 from tusserver.protocol.images import NoFiles, Wish, parse_wish, safe_stored_filename
 from tusserver.protocol.refusals import BodyCut, Refusal, UploadNotFound
 from tusserver.protocol.uploads import Image, Upload
@@ -18,7 +17,7 @@ from tusserver.web import multipart
 from tusserver.web.auth import caller_of
 from tusserver.web.body import body_facts
 from tusserver.web.download import send_opened, send_stored
-from tusserver.web.listing import MOST, BadQuery, thumbnail
+from tusserver.web.listing import BadQuery, limit_of, thumbnail
 from tusserver.web.rest_fields import BadField
 from tusserver.web.site import site_of
 
@@ -100,12 +99,12 @@ async def list_images(request: web.Request) -> web.StreamResponse:
     """`GET /api/images`: one page of the caller's images, newest first; `limit` and `cursor` in the query."""
     caller = await caller_of(request)
     owner = caller.require()
-    limit = parse_number("limit", request.query.get("limit", "50"))
+    limit = limit_of(request)
     try:
         page = await site_of(request).backends.infos.page(
             owner=None if caller.is_open else owner,
             only_images=True,
-            limit=max(1, min(limit, MOST)),
+            limit=limit,
             cursor=request.query.get("cursor"),
         )
     except ValueError:

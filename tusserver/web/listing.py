@@ -5,7 +5,6 @@ from __future__ import annotations
 from aiohttp import web
 
 from tusserver.protocol.access import Caller
-from tusserver.protocol.fields import parse_number
 from tusserver.protocol.images import THUMBNAIL_WIDTH
 from tusserver.protocol.refusals import Refusal
 from tusserver.protocol.uploads import State, Upload
@@ -24,6 +23,18 @@ class BadQuery(Refusal):
     status, code, title = 422, "bad-query", "A parameter of the address is malformed"
 
 
+def limit_of(request: web.Request) -> int:
+    """`limit` of the query, or what is given without it: so many of a list at most.
+
+    Raises:
+        BadQuery: status 422.
+    """
+    text = request.query.get("limit", "50")
+    if not (text.isascii() and text.isdigit() and int(text[:10]) > 0):
+        raise BadQuery(f"limit is a whole number from 1 on, not {text[:40]!r}")
+    return min(int(text[:10]), MOST)
+
+
 async def list_uploads(request: web.Request) -> web.StreamResponse:
     """`GET /status`: one page of the caller's uploads; `limit`, `cursor`, `state` and `filename` in the query."""
     caller = await caller_of(request)
@@ -34,13 +45,13 @@ async def list_uploads(request: web.Request) -> web.StreamResponse:
     unknown = [word for word in states if word not in STATES]
     if unknown:
         raise BadQuery(f"state is one of {', '.join(STATES)}, not {unknown[0][:40]!r}")
-    limit = parse_number("limit", query.get("limit", "50"))
+    limit = limit_of(request)
     try:
         page = await site.backends.infos.page(
             owner=None if caller.is_open else owner,
             states=[STATES[word] for word in states],
             filename=query.get("filename"),
-            limit=max(1, min(limit, MOST)),
+            limit=limit,
             cursor=query.get("cursor"),
         )
     except ValueError:

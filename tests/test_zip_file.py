@@ -19,6 +19,7 @@ from tests.rest_client import RestClient, owners_of, refused
 from tests.tus_client import Reply, TusClient
 from tusserver.app import make_app
 from tusserver.settings import Settings
+from tusserver.web import zip_file
 from tusserver.web.site import SITE, Site
 from tusserver.web.zip_file import MOST_FILES, PER_REQUEST
 from tusserver.web.zip_room import ZipBusy, Zipping
@@ -307,6 +308,22 @@ async def test_who_stops_sending_is_told_so_and_leaves_no_memory_in_use(
     async def pieces() -> AsyncIterator[bytes]:
         yield raw_form(('; name="f"; filename="a"', bytes(5000)))[:-500]
         await asyncio.sleep(60)
+
+    assert refused(await asyncio.wait_for(post_raw(server, pieces()), 5)) == (503, "body-stalled")
+    assert server.used == 0
+
+
+async def test_a_form_that_dribbles_does_not_keep_its_memory(
+    aiohttp_client: AiohttpClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zip_file, "SLOWEST", 1 << 30)
+    server = await serve(aiohttp_client, tmp_path, read_timeout=0.3)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield raw_form(('; name="f"; filename="a"', bytes(5000)))[:-500]
+        for _ in range(100):
+            await asyncio.sleep(0.1)
+            yield b"x"
 
     assert refused(await asyncio.wait_for(post_raw(server, pieces()), 5)) == (503, "body-stalled")
     assert server.used == 0

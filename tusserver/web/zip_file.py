@@ -13,7 +13,7 @@ from aiohttp import web
 from tusserver.archive import Held, deflated
 from tusserver.protocol.downloads import content_disposition, security_headers
 from tusserver.protocol.entry_names import entry_name
-from tusserver.protocol.refusals import Refusal
+from tusserver.protocol.refusals import BodyStalled, Refusal
 from tusserver.web import multipart
 from tusserver.web.auth import caller_of
 from tusserver.web.body import body_facts
@@ -28,6 +28,8 @@ FRAMING = 1024
 # What is held for each file besides its bytes; for each request besides its files and the first few of them, and by
 # those that are refused meanwhile and still send.
 PER_FILE, FEW, PER_REQUEST = 2048, 256, 4 << 20
+# Bytes per second. A phone on a poor line sends more; what is slower is better sent by a protocol that resumes.
+SLOWEST = 16 << 10
 # What is compressed in one step, and how many a thread makes before another request has its turn.
 PIECE = 1 << 16
 STEPS = 4
@@ -54,7 +56,20 @@ async def zip_files(request: web.Request) -> web.StreamResponse:
         raise _too_large(most)
     size = most if length is None else min(length, most)
     with zipping.room(size + PER_REQUEST) as room:
-        return await _send(request, await _read(request, room, mmap(-1, max(1, size))))
+        return await _send(request, await _read_in_time(request, room, mmap(-1, max(1, size))))
+
+
+async def _read_in_time(request: web.Request, room: Room, memory: mmap) -> list[Held]:
+    """The files of the form, which may not keep its memory from others by coming a byte a minute.
+
+    Raises:
+        BodyStalled: status 503, and what `_read` does.
+    """
+    try:
+        async with asyncio.timeout(site_of(request).settings.read_timeout + len(memory) / SLOWEST):
+            return await _read(request, room, memory)
+    except TimeoutError:
+        raise BodyStalled(f"a form has to come with {SLOWEST} bytes a second; use tus over a slow line") from None
 
 
 async def _read(request: web.Request, room: Room, memory: mmap) -> list[Held]:

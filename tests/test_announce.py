@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
-import hmac
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -114,7 +112,7 @@ async def until(fact: Callable[[], Any], within: float = 10.0) -> None:
 
 def is_genuine(body: bytes, headers: dict[str, str], key: str) -> bool:
     """As README.md tells a receiver to find out."""
-    scope: dict[str, Any] = {"hmac": hmac, "hashlib": hashlib}
+    scope: dict[str, Any] = {}
     exec(block("Upload links", "python"), scope)
     return scope["is_genuine"](body, headers["X-Tusserver-Signature"], key) is True
 

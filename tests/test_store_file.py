@@ -379,3 +379,23 @@ async def test_slow_senders_hold_no_thread_and_no_descriptor_of_the_store(store:
         sender.close()
         await writer.close()
     assert len(descriptors()) <= before + 2 * len(pulling)
+
+
+async def test_behind_an_error_of_the_file_no_pipe_and_no_byte_is_left_for_the_next(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender, other = Sender(), Sender()
+    writer = await store.append(await add(store), 0)
+    await sender.send(bytes(50_000))
+    await sender.arrived(50_000)
+    before = descriptors()
+    with largest_file(10_000), pytest.raises(OutOfSpace):
+        await sender.pull_all(writer, 50_000)
+    assert descriptors() <= before
+    next_writer = await store.append(next_id := await add(store), 0)
+    await other.send(b"its own")
+    await other.pull_all(next_writer, 7)
+    assert await content(store, next_id) == b"its own"
+    await asyncio.gather(writer.close(), next_writer.close())
+    sender.close()
+    other.close()

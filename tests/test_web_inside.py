@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import hashlib
+import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,7 @@ from aiohttp.streams import StreamReader
 from tests.running import RunningServer
 from tusserver.app import make_app
 from tusserver.settings import Settings
-from tusserver.web.inside import Runner, keeps_trailers, left_over, trailer
+from tusserver.web.inside import Runner, keeps_trailers, left_over, to_come, trailer
 
 HEAD = b"PUT / HTTP/1.1\r\nHost: example.com\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"
 BODY = b"5\r\nhello\r\n0\r\nX-Sum: one\r\n\r\n"
@@ -157,3 +160,71 @@ async def test_what_is_no_request_gets_a_problem_document(server: RunningServer,
     assert b"application/problem+json" in answer
     assert b"Traceback" not in answer
     writer.close()
+
+
+@pytest.fixture
+async def own(tmp_path: Path) -> AsyncIterator[tuple[int, Path]]:
+    """The port and the folder of a whole server in this process, on connections of its own."""
+    runner = Runner(make_app(Settings(upload_folder=tmp_path / "uploads")))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield runner.addresses[0][1], tmp_path / "uploads" / "bytes"
+    await runner.cleanup()
+
+
+LARGE = hashlib.shake_128(b"large").digest(2_000_000)
+
+
+async def upload_large(port: int) -> bytes:
+    """The head of the answer to an upload that goes past the parser."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        b"POST /files/ HTTP/1.1\r\nHost: example.com\r\nTus-Resumable: 1.0.0\r\nUpload-Length: 2000000\r\n"
+        b"Content-Type: application/offset+octet-stream\r\nContent-Length: 2000000\r\n\r\n"
+    )
+    await asyncio.sleep(0.05)
+    writer.write(LARGE)
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+async def test_without_a_free_descriptor_a_large_body_goes_by_the_parser(
+    own: tuple[int, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def none_left(number: int) -> int:
+        tried.append(number)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "dup", none_left)
+    assert b" 201 " in await upload_large(own[0])
+    assert len(tried) == 1
+    assert [path.read_bytes() for path in own[1].rglob("*") if path.is_file()] == [LARGE]
+
+
+async def test_a_connection_that_drops_what_comes_is_not_counted_on() -> None:
+    seen: list[int] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append(to_come(request))
+        request.protocol.close()  # as aiohttp does with every connection when it is about to stop
+        seen.append(to_come(request))
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_put("/", handler)
+    runner = Runner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", runner.addresses[0][1])
+    writer.write(b"PUT / HTTP/1.1\r\nHost: example.com\r\nContent-Length: 1000000\r\n\r\n" + bytes(1000))
+    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    writer.close()
+    await writer.wait_closed()
+    await runner.cleanup()
+    assert seen == [999_000, 0]

@@ -132,9 +132,8 @@ class HeldBody(HandedOver):
     async def read(self) -> bytes:
         """Everything, then nothing."""
         data, self._data = self._data, b""
-        if not data or self._stop is not None:
+        if not data:
             self.ending = self._stop or Ending.WHOLE
-            return b""
         return data
 
     def stop(self, why: Ending) -> None:

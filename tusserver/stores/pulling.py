@@ -15,7 +15,7 @@ import select
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from fcntl import F_SETPIPE_SZ, fcntl
@@ -82,9 +82,17 @@ class Puller:
         """Move what waits until the turn is over. Raises OSError of the file."""
         if digest is None and self._may_splice:
             pipe = self._pipe()
-            flow = _turn(way, pipe.move)
-            self._may_splice = pipe.is_usable
-            return flow
+            try:
+                return _turn(way, pipe.move)
+            except BaseException:
+                # What is still in it belongs to this upload, and to nobody who comes after it.
+                del self._own.pipe
+                self._made.remove(pipe)
+                pipe.close()
+                raise
+            finally:
+                if not pipe.is_usable:
+                    self._may_splice = False
         buffers = self._buffers()
         try:
             return _turn(way, lambda way, most: buffers.move(way, most, digest))
@@ -154,9 +162,6 @@ class _Pipe:
 
     def __init__(self) -> None:
         self.is_usable = True
-        self._open()
-
-    def _open(self) -> None:
         self._out, self._in = os.pipe2(os.O_CLOEXEC)
         with suppress(OSError):  # a user may have only so much room in pipes; the size that it has works too
             fcntl(self._in, F_SETPIPE_SZ, PIPE)
@@ -173,13 +178,7 @@ class _Pipe:
             raise BlockingIOError from error  # the next turn reads
         if count:
             way.take(count)
-            try:
-                self._empty(way, count)
-            except BaseException:
-                # What is still in it belongs to this upload, and to nobody who comes after it.
-                self.close()
-                self._open()
-                raise
+            self._empty(way, count)
         return count
 
     def _empty(self, way: Way, count: int) -> None:
@@ -226,10 +225,10 @@ class _Buffers:
         while filled < len(view):
             try:
                 count = _taken(partial(os.readv, source, [view[filled:]]))
-            except BlockingIOError:
+            except OSError:
                 if not filled:
                     raise
-                break
+                break  # it says so again, once this is written
             if not count:
                 break
             filled += count
@@ -242,6 +241,7 @@ class _Buffers:
 
     def settle(self) -> None:
         """Return when everything moved is digested too."""
+        wait([digesting for digesting in self._digesting if digesting is not None])
         for index in range(BUFFERS):
             self._wait(index)
 

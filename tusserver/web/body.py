@@ -55,6 +55,8 @@ class RequestBody:
         self._loop = asyncio.get_running_loop()
         self._last = self._loop.time()
         self._wire: Wire | None = None
+        self._may_pour = True
+        self._is_pulling = False
 
     async def accept(self) -> None:
         """Answer `Expect: 100-continue`. RFC 9110, 10.1.1."""
@@ -68,8 +70,8 @@ class RequestBody:
 
     @property
     def rested(self) -> float:
-        """Seconds since the last byte came."""
-        return self._loop.time() - self._last
+        """Seconds since the last byte came; none while bytes are fetched, for then the disk is what is waited for."""
+        return 0.0 if self._is_pulling else self._loop.time() - self._last
 
     @property
     def is_hung_up(self) -> bool:
@@ -118,19 +120,29 @@ class RequestBody:
     @property
     def pourable(self) -> int:
         """Bytes that `pour` can take."""
-        return to_come(self._request) if self._stop is None and self._ending is None else 0
+        is_open = self._stop is None and self._ending is None
+        return to_come(self._request) if is_open and self._may_pour else 0
 
     async def pour(self, put: Put, pull: Pull) -> None:
-        """Have what is still to come pulled from the connection itself."""
-        with Wire(self._request) as self._wire:
-            await put(self._wire.first)
-            while self._wire.left and self._stop is None:
-                flow = await pull(self._wire.fd, self._wire.left, self._took)
+        """Have what is still to come pulled from the connection itself; without a free descriptor nothing is done."""
+        try:
+            wire = Wire(self._request)
+        except OSError:
+            self._may_pour = False
+            return
+        with wire as self._wire:
+            await put(wire.first)
+            while wire.left and self._stop is None:
+                self._is_pulling = True
+                try:
+                    flow = await pull(wire.fd, wire.left, self._took)
+                finally:
+                    self._is_pulling = False
                 if flow is Flow.ENDED:
                     self._ending = Ending.CUT
                     return
                 if flow is Flow.RESTING and self._stop is None:
-                    await self._wire.readable()
+                    await wire.readable()
 
     def _took(self, count: int) -> None:
         assert self._wire is not None

@@ -167,6 +167,9 @@ class _Rest:
     def pause_reading(self) -> None:
         """It keeps nothing."""
 
+    def message_consumed(self) -> None:
+        """It made none."""
+
 
 def has_hung_up(request: web.BaseRequest) -> bool:
     """The far end has closed its side, whether or not everything before that was read: the transport does not know
@@ -188,6 +191,8 @@ def to_come(request: web.BaseRequest) -> int:
     transport = connection.transport
     if length is None or transport is None or not isinstance(connection, RequestHandler) or request.content.is_eof():
         return 0
+    if connection._close or connection._force_close or transport.is_closing():
+        return 0  # it drops what comes, and counts none of it
     if transport.get_extra_info("sslcontext") is not None or transport.get_extra_info("socket") is None:
         return 0
     return length - request.content.total_bytes
@@ -200,12 +205,16 @@ class Wire:
         first: what the parser had taken, which nobody has read.
         fd: the socket; non-blocking, and nobody else reads it until the block ends.
         left: bytes of the body that are still in it; whoever reads some says so here.
+
+    Raises:
+        OSError: there is no descriptor left; nothing has changed.
     """
 
     def __init__(self, request: web.BaseRequest) -> None:
         connection, payload = request.protocol, request.content
         assert isinstance(connection, RequestHandler)
         assert connection.transport is not None
+        self.fd = os.dup(connection.transport.get_extra_info("socket").fileno())
         self._connection, self._payload = connection, payload
         # The parser hands over more as soon as it has room.
         pieces = []
@@ -214,7 +223,6 @@ class Wire:
         self.first = b"".join(pieces)
         connection.transport.pause_reading()
         self.left = (request.content_length or 0) - payload.total_bytes
-        self.fd = os.dup(connection.transport.get_extra_info("socket").fileno())
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
 

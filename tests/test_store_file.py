@@ -387,7 +387,6 @@ async def test_behind_an_error_of_the_file_no_pipe_and_no_byte_is_left_for_the_n
     sender, other = Sender(), Sender()
     writer = await store.append(await add(store), 0)
     await sender.send(bytes(50_000))
-    await sender.arrived(50_000)
     before = descriptors()
     with largest_file(10_000), pytest.raises(OutOfSpace):
         await sender.pull_all(writer, 50_000)

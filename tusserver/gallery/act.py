@@ -20,7 +20,7 @@ from tusserver.protocol.refusals import BodyCut, Busy, Refusal
 from tusserver.protocol.requests import Append, BodyFacts, Creation
 from tusserver.protocol.rules import Grant
 from tusserver.protocol.uploads import State, Upload
-from tusserver.service import Ending, HandedOver, HeldBody, Source
+from tusserver.service import Ending, HeldBody, LookedAt, Source
 
 log = logging.getLogger("tusserver.gallery")
 
@@ -146,7 +146,7 @@ class Arrived:
     seen: Seen
 
 
-class Judged(HandedOver):
+class Judged(LookedAt):
     """A `Source` that ends as soon as it is more than an image may have, or begins as something else.
 
     Attributes:
@@ -155,20 +155,17 @@ class Judged(HandedOver):
     """
 
     def __init__(self, source: Source, promised: str, most: int) -> None:
-        self._source, self._promised, self._most = source, promised, most
+        super().__init__(source)
+        self._promised, self._most = promised, most
         self._first: bytes | None = b""  # None once it is judged
         self.size = 0
         self.refusal: Refusal | None = None
-
-    async def accept(self) -> None:
-        """As the source."""
-        await self._source.accept()
 
     async def read(self) -> bytes:
         """What has arrived, as long as it may be part of an image."""
         if self.refusal is not None:
             return b""
-        data = await self._source.read()
+        data = await super().read()
         try:
             self._judge(data)
         except Refusal as refusal:
@@ -189,16 +186,7 @@ class Judged(HandedOver):
     @property
     def ending(self) -> Ending | None:
         """Why `read` gave b"": to who receives it, what is given up is as good as cut off."""
-        return Ending.CUT if self.refusal is not None else self._source.ending
-
-    @property
-    def rested(self) -> float:
-        """Seconds since the last byte came."""
-        return self._source.rested
-
-    def stop(self, why: Ending) -> None:
-        """As the source."""
-        self._source.stop(why)
+        return Ending.CUT if self.refusal is not None else super().ending
 
     def trailer(self, name: str) -> list[str]:
         """A part of a form has none."""

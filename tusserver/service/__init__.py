@@ -2,7 +2,7 @@
 
 from tusserver.service.ledger import OF_NO_USE, Backends, Policy
 from tusserver.service.names import Names
-from tusserver.service.sources import Ending, HandedOver, HeldBody, Pull, Put, Source
+from tusserver.service.sources import Ending, HeldBody, LookedAt, Pull, Put, Source
 from tusserver.service.uploads import UploadService
 from tusserver.stores.base import Flow
 
@@ -11,8 +11,8 @@ __all__ = [
     "Backends",
     "Ending",
     "Flow",
-    "HandedOver",
     "HeldBody",
+    "LookedAt",
     "Names",
     "Policy",
     "Pull",

@@ -16,7 +16,7 @@ from tusserver.protocol.signatures import ENOUGH
 from tusserver.protocol.uploads import Chunk, Upload
 from tusserver.service.ledger import Ledger
 from tusserver.service.receive import SMALL, Comparing, Outcome, Receiving, Wanted, judge_held
-from tusserver.service.sources import Ending, HeldBody, Pull, Put, Source, check_came_whole
+from tusserver.service.sources import Ending, HeldBody, LookedAt, Pull, Put, Source, check_came_whole
 from tusserver.workers import Workers
 
 # Seconds that a HEAD waits for bytes which arrived before their sender hung up: a client that comes back sends the
@@ -39,21 +39,18 @@ class Entry:
             await self._ledger.save(upload, durable=durable)
 
 
-class Watched:
+class Watched(LookedAt):
     """A body that ends as soon as the first bytes of its upload are found to be those of something else: what cannot be
     kept is not waited for. That it is so is judged again by what is stored."""
 
     def __init__(self, source: Source, head: bytes, content_type: str | None, lists: Sequence[Sequence[str]]) -> None:
-        self._source, self._head = source, head
+        super().__init__(source)
+        self._head = head
         self._content_type, self._lists = content_type, lists
-
-    async def accept(self) -> None:
-        """As the body."""
-        await self._source.accept()
 
     async def read(self) -> bytes:
         """What has arrived."""
-        data = await self._source.read()
+        data = await super().read()
         if len(self._head) < ENOUGH:
             self._head += data[: ENOUGH - len(self._head)]
             if len(self._head) == ENOUGH and self._is_foreign():
@@ -76,28 +73,6 @@ class Watched:
     async def pour(self, put: Put, pull: Pull) -> None:
         """As the body."""
         await self._source.pour(put, pull)
-
-    @property
-    def ending(self) -> Ending | None:
-        """As of the body."""
-        return self._source.ending
-
-    def held(self) -> bytes | None:
-        """It is asked before it is watched."""
-        return None
-
-    def stop(self, why: Ending) -> None:
-        """End the body now."""
-        self._source.stop(why)
-
-    def trailer(self, name: str) -> list[str]:
-        """Values of a field behind the body."""
-        return self._source.trailer(name)
-
-    @property
-    def rested(self) -> float:
-        """Seconds since the last byte came."""
-        return self._source.rested
 
     @property
     def is_hung_up(self) -> bool:

@@ -100,8 +100,15 @@ class Source(Protocol):
 class HandedOver:
     """What a `Source` has that comes from no connection, or from one whose bytes have to be seen."""
 
-    pourable = 0
-    is_hung_up = False
+    @property
+    def pourable(self) -> int:
+        """None."""
+        return 0
+
+    @property
+    def is_hung_up(self) -> bool:
+        """Nobody can tell."""
+        return False
 
     def held(self) -> bytes | None:
         """Nobody can tell."""
@@ -110,6 +117,43 @@ class HandedOver:
     async def pour(self, put: Put, pull: Pull) -> None:
         """Nobody asks for it."""
         raise NotImplementedError
+
+
+class LookedAt(HandedOver):
+    """A `Source` behind which another one stands, whose bytes are looked at on their way. Everything else is as there.
+
+    Args:
+        source: the other one.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    async def accept(self) -> None:
+        """As there."""
+        await self._source.accept()
+
+    async def read(self) -> bytes:
+        """As there."""
+        return await self._source.read()
+
+    @property
+    def ending(self) -> Ending | None:
+        """As there."""
+        return self._source.ending
+
+    @property
+    def rested(self) -> float:
+        """As there."""
+        return self._source.rested
+
+    def stop(self, why: Ending) -> None:
+        """As there."""
+        self._source.stop(why)
+
+    def trailer(self, name: str) -> list[str]:
+        """As there."""
+        return self._source.trailer(name)
 
 
 class HeldBody(HandedOver):

@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fcntl import F_SETPIPE_SZ, fcntl
 from functools import partial
+from typing import TypeVar
 
 from tusserver.stores.base import Digest, Flow
 
@@ -37,6 +38,9 @@ BROKEN = frozenset({
 })  # fmt: skip
 # Some file systems take nothing from a pipe, and some sandboxes give nothing to one.
 NO_SPLICE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
+
+
+Tool = TypeVar("Tool", "_Pipe", "_Buffers")
 
 
 @dataclass(slots=True)
@@ -81,36 +85,31 @@ class Puller:
     def turn(self, way: Way, digest: Digest | None) -> Flow:
         """Move what waits until the turn is over. Raises OSError of the file."""
         if digest is None and self._may_splice:
-            pipe = self._pipe()
+            pipe = self._mine(_Pipe)
             try:
                 return _turn(way, pipe.move)
             except BaseException:
                 # What is still in it belongs to this upload, and to nobody who comes after it.
-                del self._own.pipe
+                delattr(self._own, _Pipe.__name__)
                 self._made.remove(pipe)
                 pipe.close()
                 raise
             finally:
                 if not pipe.is_usable:
                     self._may_splice = False
-        buffers = self._buffers()
+        buffers = self._mine(_Buffers)
         try:
             return _turn(way, lambda way, most: buffers.move(way, most, digest))
         finally:
             buffers.settle()
 
-    def _pipe(self) -> _Pipe:
-        if not hasattr(self._own, "pipe"):
-            self._own.pipe = _Pipe()
-            self._made.append(self._own.pipe)
-        found: _Pipe = self._own.pipe
-        return found
-
-    def _buffers(self) -> _Buffers:
-        if not hasattr(self._own, "buffers"):
-            self._own.buffers = _Buffers()
-            self._made.append(self._own.buffers)
-        found: _Buffers = self._own.buffers
+    def _mine(self, kind: type[Tool]) -> Tool:
+        """The pipe or the buffers of this thread."""
+        found: Tool | None = getattr(self._own, kind.__name__, None)
+        if found is None:
+            found = kind()
+            setattr(self._own, kind.__name__, found)
+            self._made.append(found)
         return found
 
     def close(self) -> None:
